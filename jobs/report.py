@@ -1,0 +1,146 @@
+"""What a job tells the person who ran it.
+
+Must not import: torch, transformers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.tables import quoted
+
+_COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue", "bold red")
+_SHOWN_CHARS = 300
+_SHOWN_ENTITIES = 8
+_PLAIN_WIDTH = 110  # columns, where the output is no terminal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run did and what it cost."""
+
+    documents: int
+    failed: int
+    entities: dict[str, int]  # mentions by group
+    num_tokens: int
+    num_windows: int
+    num_model_tokens: int
+    num_padded_tokens: int
+    num_model_loads: int
+    load_seconds: float
+    forward_seconds: float
+    seconds: float
+    folder: str
+
+    @classmethod
+    def from_metrics(
+        cls, metrics: Mapping[str, Any], groups: Sequence[str], folder: str, seconds: float
+    ) -> Summary:
+        """Build it from what the run observed; an empty table observes nulls."""
+        counts = {name: value or 0 for name, value in metrics.items()}
+        mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
+        return cls(**counts, entities=mentions, folder=folder, seconds=seconds)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the documents per second of the whole run."""
+        return self.num_tokens / self.seconds
+
+    @property
+    def padding_share(self) -> float:
+        """Share of what the model was given that was padding, 0 to 1."""
+        return 1 - self.num_model_tokens / self.num_padded_tokens if self.num_padded_tokens else 0.0
+
+
+def make_console() -> Console:
+    """Make a console for standard output: in colour on a terminal, wide enough elsewhere."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print a run's summary."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    mentions = [f"{count:,} {group}" for group, count in summary.entities.items()]
+    rows = {
+        "documents": f"{summary.documents:,}",
+        "entities": f"{sum(summary.entities.values()):,} ({', '.join(mentions)})",
+        "errors": f"{summary.failed:,}",
+        "tokens": f"{summary.num_tokens:,} in {summary.num_windows:,} windows",
+        "speed": f"{summary.tokens_per_second:,.0f} tokens/s over {summary.seconds:.1f} s; "
+        f"{summary.forward_seconds:.1f} s in the model",
+        "padding": f"{summary.padding_share:.1%}",
+        "model loads": f"{summary.num_model_loads} ({summary.load_seconds:.1f} s)",
+        "result": summary.folder,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console = make_console()
+    console.print()
+    console.print(table)
+
+
+def print_documents(result: DataFrame, text_column: str, count: int) -> None:
+    """Print the beginning of some documents with their entities, coloured by group."""
+    rows = result.select(
+        F.substring(F.col(quoted(text_column)), 1, _SHOWN_CHARS).alias("text"),
+        "entities",
+        F.col("entity_error").alias("error"),
+    ).take(count)
+    table = Table(show_lines=True, header_style="bold")
+    table.add_column("document", ratio=3, overflow="fold")
+    table.add_column("entities", ratio=2, overflow="fold")
+    colours = _Colours()
+    for row in rows:
+        table.add_row(_beginning(row, colours), _mentions(row, colours))
+    make_console().print(table)
+
+
+class _Colours:
+    """A colour for each group, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, str] = {}
+
+    def __getitem__(self, group: str) -> str:
+        return self._of.setdefault(group, _COLOURS[len(self._of) % len(_COLOURS)])
+
+
+def _group(entity: Row) -> str:
+    return str(entity["entity_group"] if "entity_group" in entity else entity["entity"])
+
+
+def _beginning(row: Row, colours: _Colours) -> Text:
+    if row["text"] is None:
+        return Text("null", style="dim italic")
+    cut = len(row["text"]) == _SHOWN_CHARS
+    text = Text(row["text"] + ("…" if cut else ""))
+    for entity in row["entities"] or []:
+        text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
+    return text
+
+
+def _mentions(row: Row, colours: _Colours) -> Text:
+    if row["error"] is not None:
+        return Text(row["error"], style="red")
+    entities = row["entities"] or []
+    lines = []
+    for entity in entities[:_SHOWN_ENTITIES]:
+        word = " ".join(entity["word"].split())
+        place = f"[{entity['start']}, {entity['end']})"
+        group = _group(entity)
+        lines.append(Text.assemble(word, " ", (group, colours[group]), " ", (place, "dim")))
+    if len(entities) > _SHOWN_ENTITIES:
+        lines.append(Text(f"and {len(entities) - _SHOWN_ENTITIES} more", style="dim"))
+    return Text("\n").join(lines)

@@ -1,0 +1,54 @@
+"""Packaging of spark-entities."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+SPARK = ["pyspark>=4.0.1,<5", "pandas>=2.2,<3"]
+EVALUATE = ["seqeval>=1.2.2"]
+DEV = [
+    "build",
+    "hypothesis",
+    "mypy",
+    "pandas-stubs",
+    "pytest",
+    "ruff",
+    "types-PyYAML",
+]
+
+setup(
+    name="spark-entities",
+    version="0.1.0",
+    description="Token classification over document tables with Apache Spark",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=["jobs", "udfs", "udfs.bundled"],
+    package_data={
+        "jobs": ["py.typed"],
+        "udfs": ["py.typed"],
+        "udfs.bundled": ["*.json", "*.safetensors", "README.md"],
+    },
+    python_requires=">=3.11",
+    install_requires=[
+        "huggingface_hub>=0.30",
+        "numpy>=1.26",
+        "pyarrow>=15",
+        "pydantic>=2.10",
+        "pydantic-settings>=2.8",
+        "PyYAML>=6",
+        "rich>=13",
+        "safetensors>=0.4.3",
+        "tokenizers>=0.21",
+        "torch>=2.6",
+        "transformers>=4.51",
+    ],
+    # Databricks and most clusters bring their own pyspark and pandas, which must not be replaced.
+    extras_require={
+        "spark": SPARK,
+        "evaluate": EVALUATE,
+        "dev": [*SPARK, *EVALUATE, *DEV],
+    },
+    entry_points={"console_scripts": ["spark-entities = jobs.__main__:main"]},
+)

@@ -1,0 +1,434 @@
+"""The engine: `encode`, `forward`, `decode`, and the model they share.
+
+Enters: texts. Leaves: one Arrow struct a text, of the type `results.result_type(strategy)`.
+Must not import: pyspark. With `jobs.finetune`, it alone imports torch and transformers.
+
+    encode   text ▶ token ids + character offsets ▶ windows
+    forward  windows ▶ padded batches ▶ label id + score per token
+    decode   tokens ▶ words ▶ entities
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from udfs.aggregation import find_entities, needs_probabilities
+from udfs.batching import plan_batches
+from udfs.checkpoint import Checkpoint, find_checkpoint
+from udfs.errors import InferenceError, ModelLoadError
+from udfs.labels import LabelScheme
+from udfs.options import ClassifyOptions, ModelOptions, Precision
+from udfs.records import Bools, Encoding, Ints, Predictions, Text, Windows
+from udfs.results import make_error_rows, make_rows
+from udfs.windows import cut_windows
+from udfs.words import find_words
+
+log = logging.getLogger("spark_entities.classifier")
+
+# Padded tokens of a batch, by device: small batches stay in a CPU's cache, large ones fill a GPU.
+_MAX_PADDED_TOKENS = {"cpu": 1024, "cuda": 32_768}
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model and its tokenizer, ready on a device."""
+
+    network: torch.nn.Module
+    tokenizer: Tokenizer
+    scheme: LabelScheme
+    device: torch.device
+    max_positions: int  # special tokens counted
+    prefix_ids: NDArray[np.int64]  # special tokens before a window
+    suffix_ids: NDArray[np.int64]  # special tokens after it
+    pad_token_id: int
+    continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
+    text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+
+    @property
+    def capacity(self) -> int:
+        """Tokens of one window, special tokens not counted."""
+        return self.max_positions - len(self.prefix_ids) - len(self.suffix_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classified:
+    """The result rows of one buffer, and what they cost; see `Predictions`."""
+
+    rows: pa.StructArray
+    num_model_tokens: int = 0
+    num_padded_tokens: int = 0
+    forward_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenClassifier:
+    """Token classification of texts of any length.
+
+    >>> from udfs import TokenClassifier
+    >>> classifier = TokenClassifier.load()
+    >>> rows = classifier.classify(["Mijn naam is Emma en ik woon in Londen."])
+    >>> [entity["word"] for entity in rows[0].as_py()["entities"]]
+    ['Emma', 'Londen']
+    """
+
+    model: LoadedModel
+    options: ClassifyOptions
+
+    @classmethod
+    def load(
+        cls,
+        model_options: ModelOptions | None = None,
+        classify_options: ClassifyOptions | None = None,
+        device: str | None = None,
+    ) -> TokenClassifier:
+        """Load a model, by default the bundled one, on a GPU if there is one.
+
+        Args:
+            model_options: which checkpoint; see `ModelOptions`.
+            classify_options: how to classify; see `ClassifyOptions`.
+            device: as torch names it, `cpu` or `cuda:1`.
+
+        Raises:
+            ModelLoadError: if the checkpoint is missing, incomplete or inconsistent.
+            ConfigError: if the stride does not fit the model's window.
+
+        """
+        model = load_model(model_options or ModelOptions(), device)
+        return cls(model=model, options=ClassifyOptions()).with_options(
+            classify_options or ClassifyOptions()
+        )
+
+    def with_options(self, options: ClassifyOptions) -> TokenClassifier:
+        """Return a classifier that shares this one's model.
+
+        Raises:
+            ConfigError: if the stride does not fit the model's window.
+
+        """
+        options.window_tokens(self.model.capacity)
+        return replace(self, options=options)
+
+    def classify(self, texts: Sequence[str | None]) -> pa.StructArray:
+        """Classify some texts at once: one row each, in their order.
+
+        Null text gives null entities; a text that fails gives null entities and an error.
+        """
+        return pa.concat_arrays([batch.rows for batch in self.classify_buffers([texts])])
+
+    def classify_buffers(self, buffers: Iterable[Sequence[str | None]]) -> Iterator[Classified]:
+        """Classify buffers of texts in turn, each while the next one is being encoded."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
+            pending: deque[tuple[Sequence[str | None], Future[Encoding]]] = deque()
+            for texts in buffers:
+                pending.append((texts, pool.submit(self.encode, texts)))
+                if len(pending) == 2:
+                    earlier, encoding = pending.popleft()
+                    yield self._classify(earlier, encoding.result)
+            for texts, encoding in pending:
+                yield self._classify(texts, encoding.result)
+
+    def encode(self, texts: Sequence[str | None]) -> Encoding:
+        """Tokenise documents whole, without truncation, and cut their windows."""
+        documents = [_LONE_SURROGATE.sub("\ufffd", text or "") for text in texts]
+        text = _make_text(documents, [text is None for text in texts])
+        encodings = self.model.tokenizer.encode_batch(documents, add_special_tokens=False)
+        token_splits = np.cumsum([0, *map(len, encodings)])
+        num_tokens = int(token_splits[-1])
+        ids = np.fromiter(
+            chain.from_iterable(encoding.ids for encoding in encodings), np.int32, num_tokens
+        )
+        ids = self.model.text_ids[ids]
+        offsets = np.fromiter(
+            chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings)),
+            np.int64,
+            2 * num_tokens,
+        ).reshape(-1, 2)
+        document_starts = np.repeat(text.row_splits[:-1], np.diff(token_splits))
+        tokens = find_words(
+            codepoints=text.codepoints,
+            char_splits=text.row_splits,
+            token_ids=ids,
+            token_offsets=offsets + document_starts[:, None],
+            token_splits=token_splits,
+            continuation_ids=self.model.continuation_ids,
+        )
+        windows = cut_windows(
+            token_splits,
+            tokens.starts_word,
+            window_tokens=self.options.window_tokens(self.model.capacity),
+            stride=self.options.stride,
+        )
+        return Encoding(text=text, tokens=tokens, windows=windows)
+
+    @torch.inference_mode()
+    def forward(self, encoding: Encoding) -> Predictions:
+        """Run the model over all windows and keep, of each token, what its owner says."""
+        started = time.monotonic()
+        windows = encoding.windows
+        num_tokens, num_labels = len(encoding.tokens.ids), len(self.model.scheme.labels)
+        label_ids = np.zeros(num_tokens, dtype=np.int64)
+        scores = np.zeros(num_tokens, dtype=np.float32)
+        probabilities = None
+        if needs_probabilities(self.options.aggregation_strategy):
+            probabilities = np.zeros((num_tokens, num_labels), dtype=np.float32)
+        specials = len(self.model.prefix_ids) + len(self.model.suffix_ids)
+        budget = self.options.max_padded_tokens or _MAX_PADDED_TOKENS.get(
+            self.model.device.type, _MAX_PADDED_TOKENS["cuda"]
+        )
+        lengths = windows.ends - windows.starts + specials
+        num_padded_tokens = 0
+        for batch in plan_batches(lengths, budget):
+            input_ids, mask, places = self._pad(encoding, batch)
+            num_padded_tokens += input_ids.size
+            logits = self.model.network(
+                input_ids=torch.from_numpy(input_ids).to(self.model.device),
+                attention_mask=torch.from_numpy(mask).to(self.model.device),
+            ).logits
+            # float32, (rows, width, num_labels)
+            distribution = logits.float().softmax(dim=-1)
+            best = distribution.max(dim=-1)
+            owned = _owned(places, windows, batch)
+            targets = places[owned]
+            label_ids[targets] = best.indices.cpu().numpy()[owned]
+            scores[targets] = best.values.cpu().numpy()[owned]
+            if probabilities is not None:
+                probabilities[targets] = distribution.cpu().numpy()[owned]
+        if not np.isfinite(scores).all():
+            raise InferenceError("the model gave a score that is not a number")
+        return Predictions(
+            label_ids=label_ids,
+            scores=scores,
+            probabilities=probabilities,
+            num_model_tokens=int(lengths.sum()),
+            num_padded_tokens=num_padded_tokens,
+            forward_seconds=time.monotonic() - started,
+        )
+
+    def decode(self, encoding: Encoding, predictions: Predictions) -> pa.StructArray:
+        """Join tokens to words and words to entities, over whole documents."""
+        strategy = self.options.aggregation_strategy
+        entities, splits = find_entities(encoding.tokens, predictions, self.model.scheme, strategy)
+        return make_rows(encoding, entities, splits, self.model.scheme, strategy)
+
+    def _pad(
+        self, encoding: Encoding, batch: Ints
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Ints]:
+        """Lay out the windows of a batch: input ids, attention mask, and each place's token.
+
+        All: int64, (rows, width). Places outside a window's tokens have a token outside its range.
+        """
+        windows, prefix, suffix = encoding.windows, self.model.prefix_ids, self.model.suffix_ids
+        starts, ends = windows.starts[batch, None], windows.ends[batch, None]
+        width = int((ends - starts).max()) + len(prefix) + len(suffix)
+        column = np.arange(width)[None, :]
+        places = starts + column - len(prefix)
+        lengths = ends - starts + len(prefix) + len(suffix)
+        mask = column < lengths
+        inside = (places >= starts) & (places < ends)
+        input_ids = np.full(mask.shape, self.model.pad_token_id, dtype=np.int64)
+        input_ids[inside] = encoding.tokens.ids[places[inside]]
+        input_ids[:, : len(prefix)] = prefix
+        rows = np.arange(len(batch))[:, None]
+        input_ids[rows, ends - starts + len(prefix) + np.arange(len(suffix))] = suffix
+        return input_ids, mask.astype(np.int64), places
+
+    def _classify(self, texts: Sequence[str | None], encode: Callable[[], Encoding]) -> Classified:
+        """Classify a buffer; one that fails is halved until the documents that fail are known."""
+        try:
+            encoding = encode()
+            predictions = self.forward(encoding)
+            return Classified(
+                rows=self.decode(encoding, predictions),
+                num_model_tokens=predictions.num_model_tokens,
+                num_padded_tokens=predictions.num_padded_tokens,
+                forward_seconds=predictions.forward_seconds,
+            )
+        except Exception as error:  # whatever one document provokes, the others go on
+            reason = _reason(error)
+        if len(texts) == 1:
+            log.warning("A document failed: %s.", reason)
+            rows = make_error_rows([reason], self.options.aggregation_strategy)
+            return Classified(rows=rows)
+        log.warning("%d documents failed together (%s); trying halves.", len(texts), reason)
+        middle = len(texts) // 2
+        halves = [
+            self._classify(half, partial(self.encode, half))
+            for half in (texts[:middle], texts[middle:])
+        ]
+        return Classified(
+            rows=pa.concat_arrays([half.rows for half in halves]),
+            num_model_tokens=sum(half.num_model_tokens for half in halves),
+            num_padded_tokens=sum(half.num_padded_tokens for half in halves),
+            forward_seconds=sum(half.forward_seconds for half in halves),
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Say why a document failed; only our own messages are known not to quote it."""
+    if isinstance(error, InferenceError):
+        return str(error)
+    return f"{type(error).__name__} while classifying"
+
+
+def _make_text(documents: Sequence[str], is_null: Sequence[bool]) -> Text:
+    joined = "".join(documents)
+    return Text(
+        utf8=np.frombuffer(joined.encode("utf-8"), dtype=np.uint8),
+        codepoints=np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32),
+        row_splits=np.cumsum([0, *map(len, documents)]),
+        is_null=np.array(is_null, dtype=bool),
+    )
+
+
+def _owned(places: Ints, windows: Windows, batch: Ints) -> Bools:
+    """Tell which places of a batch hold a token that its window owns: bool, (rows, width)."""
+    return (places >= windows.owned_starts[batch, None]) & (
+        places < windows.owned_ends[batch, None]
+    )
+
+
+def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
+    """Load a checkpoint onto a device, whole or not at all.
+
+    Raises:
+        ModelLoadError: if weights are missing or do not fit, or the tokenizer is a slow one.
+
+    """
+    checkpoint = find_checkpoint(options)
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    loaded = _load_tokenizer(checkpoint)
+    tokenizer: Tokenizer = loaded.backend_tokenizer
+    prefix_ids, suffix_ids = _special_ids(tokenizer)
+    text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
+    if loaded.unk_token_id is not None:
+        text_ids[loaded.all_special_ids] = loaded.unk_token_id
+    network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    return LoadedModel(
+        network=network.to(target),
+        tokenizer=tokenizer,
+        scheme=checkpoint.scheme,
+        device=target,
+        max_positions=checkpoint.max_positions,
+        prefix_ids=prefix_ids,
+        suffix_ids=suffix_ids,
+        pad_token_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
+        continuation_ids=_continuation_ids(tokenizer),
+        text_ids=text_ids,
+    )
+
+
+def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Choose the number format: `auto` takes the smallest that the device computes natively."""
+    if precision != "auto":
+        return _DTYPES[precision]
+    if device.type == "cuda":
+        capable = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if capable else torch.float16
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+_DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
+    """Load the network and refuse weights that transformers would fill in at random."""
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        network, report = AutoModelForTokenClassification.from_pretrained(
+            checkpoint.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # reported below, with the names of the weights
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} does not load as a token classifier "
+            f"({type(error).__name__}): {error}"
+        ) from error
+    absent = sorted(report["missing_keys"])
+    unfit = sorted(str(key[0]) for key in report["mismatched_keys"])
+    if absent or unfit:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} does not fit its config.json: missing weights "
+            f"{absent[:5]}, weights of another shape {unfit[:5]}. It would classify at random; "
+            f"give a checkpoint fine-tuned for token classification."
+        )
+    width = network.config.num_labels
+    if width != len(checkpoint.scheme.labels):
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder}: the model gives {width} labels, id2label names "
+            f"{len(checkpoint.scheme.labels)}. Mend id2label in config.json."
+        )
+    return cast("PreTrainedModel", network.eval())
+
+
+def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer, set to leave documents whole and to read what was typed as text."""
+    try:
+        loaded = AutoTokenizer.from_pretrained(
+            checkpoint.folder, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} has no tokenizer that loads ({type(error).__name__})."
+            f" Save one beside the model with save_pretrained()."
+        ) from error
+    if not loaded.is_fast:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} has a slow tokenizer, which gives no character "
+            f"offsets. Convert it to a tokenizer.json with transformers."
+        )
+    loaded.backend_tokenizer.no_truncation()
+    loaded.backend_tokenizer.no_padding()
+    loaded.backend_tokenizer.encode_special_tokens = True
+    return loaded
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the special token ids that the tokenizer puts before and after a text."""
+    encoding = tokenizer.encode("a", add_special_tokens=True)
+    ids = np.array(encoding.ids, dtype=np.int64)
+    content = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    return ids[: content[0]], ids[content[-1] + 1 :]
+
+
+def _continuation_ids(tokenizer: Tokenizer) -> Bools:
+    """Mark the WordPiece pieces that go on with a word: bool, (vocabulary size,)."""
+    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None)
+    vocabulary = tokenizer.get_vocab()
+    marks = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
+    if prefix:
+        marks[[index for piece, index in vocabulary.items() if piece.startswith(prefix)]] = True
+    return marks

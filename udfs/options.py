@@ -1,0 +1,119 @@
+"""What a caller may choose about the model and the classification, checked when made.
+
+Must not import: pyspark, torch, transformers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
+
+from udfs.errors import ConfigError
+
+AggregationStrategy = Literal["none", "simple", "first", "average", "max"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+BUNDLED = "bundled"
+
+_Value = TypeVar("_Value")
+
+
+def _setting(default: _Value, description: str) -> _Value:
+    """Declare a setting; its description is shown by `--help` and in the reference table."""
+    return field(default=default, metadata={"description": description})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """Which checkpoint to load, and how."""
+
+    name: str = _setting(
+        BUNDLED,
+        "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.",
+    )
+    revision: str | None = _setting(
+        None,
+        "Branch, tag or commit of a Hub id; pinned to a commit before the run.",
+    )
+    precision: Precision = _setting(
+        "auto",
+        "Number format; `auto` takes bfloat16 or float16 where the hardware computes it natively.",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ConfigError(
+                "model.name is empty. Give the folder of a checkpoint, a Hub id, or 'bundled'."
+            )
+        _check_choice("model.precision", self.precision, get_args(Precision))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifyOptions:
+    """How documents become windows, windows batches, and tokens entities."""
+
+    aggregation_strategy: AggregationStrategy = _setting(
+        "first",
+        "How tokens become entities, in Hugging Face's terms; `none` gives labelled tokens.",
+    )
+    stride: int = _setting(
+        128,
+        "Overlap of two neighbouring windows of a document, in tokens; smaller than the window.",
+    )
+    max_window_tokens: int | None = _setting(
+        None,
+        "Tokens of one window, special tokens not counted; the model's capacity when absent.",
+    )
+    max_padded_tokens: int | None = _setting(
+        None,
+        "Budget of one batch in tokens, padding counted; chosen by device when absent.",
+    )
+    buffer_chars: int = _setting(
+        1 << 20,
+        "Characters of text gathered before windows are sorted by length.",
+    )
+
+    def __post_init__(self) -> None:
+        _check_choice(
+            "classify.aggregation_strategy",
+            self.aggregation_strategy,
+            get_args(AggregationStrategy),
+        )
+        _check_at_least("classify.stride", self.stride, 0)
+        _check_at_least("classify.max_window_tokens", self.max_window_tokens, 1)
+        _check_at_least("classify.max_padded_tokens", self.max_padded_tokens, 1)
+        _check_at_least("classify.buffer_chars", self.buffer_chars, 1)
+        if self.max_window_tokens is not None:
+            check_stride(self.stride, self.max_window_tokens)
+
+    def window_tokens(self, capacity: int) -> int:
+        """Return the tokens of one window of a model, having checked that the stride fits it.
+
+        Raises:
+            ConfigError: if the stride leaves no room to advance.
+
+        """
+        window_tokens = min(capacity, self.max_window_tokens or capacity)
+        check_stride(self.stride, window_tokens)
+        return window_tokens
+
+
+def check_stride(stride: int, window_tokens: int) -> None:
+    """Refuse an overlap that keeps a window from advancing."""
+    if stride >= window_tokens:
+        raise ConfigError(
+            f"classify.stride must be smaller than the window: stride={stride}, "
+            f"window={window_tokens} tokens. Set classify.stride to 0..{window_tokens - 1}."
+        )
+
+
+def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(
+            f"{key}={value!r} is not one of {', '.join(choices)}. Choose one of them."
+        )
+
+
+def _check_at_least(key: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise ConfigError(f"{key}={value} is below {least}. Set it to {least} or more.")

@@ -1,0 +1,176 @@
+"""What lives in a Python worker: the models it has loaded, the device Spark gave it.
+
+Enters: batches of texts of one partition. Leaves: batches of result rows with their metrics.
+Must not import torch or pyspark when it is itself imported: a driver plans with it, and a machine
+without Spark may use it.
+
+The cache is module state on purpose. `udfs` is importable on executors, so a worker that Spark
+reuses keeps its models from task to task; a cache in `__main__`, a notebook cell or a closure is
+empty again at every task.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
+from udfs.results import result_type
+
+if TYPE_CHECKING:
+    from udfs.classifier import TokenClassifier
+
+log = logging.getLogger("spark_entities.worker")
+
+METRICS_TYPE = pa.struct(
+    [
+        ("num_model_tokens", pa.int64()),
+        ("num_padded_tokens", pa.int64()),
+        ("num_model_loads", pa.int32()),
+        ("load_seconds", pa.float64()),
+        ("forward_seconds", pa.float64()),
+    ]
+)
+
+_classifiers: dict[tuple[ModelOptions, str | None], TokenClassifier] = {}
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class _Loads:
+    """Model loads not yet reported in a result row."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+def metered_type(strategy: AggregationStrategy) -> pa.StructType:
+    """Return the type of the UDF's rows: the engine's, with the metrics of the buffer they open."""
+    return pa.struct([*result_type(strategy), ("metrics", METRICS_TYPE)])
+
+
+def classify_batches(
+    batches: Iterable[Sequence[str | None]],
+    model_options: ModelOptions,
+    classify_options: ClassifyOptions,
+) -> Iterator[pa.StructArray]:
+    """Classify the texts of a partition, in order, with the model of this worker.
+
+    Batches are gathered into buffers of `classify.buffer_chars`, so that windows of similar length
+    find each other; yields one array a buffer, of `metered_type`. Nothing is loaded for a
+    partition without rows.
+    """
+    buffers = gather(batches, classify_options.buffer_chars)
+    first = next(buffers, None)
+    if first is None:
+        return
+    loads = _Loads()
+    classifier = cached_classifier(model_options, assigned_device(), loads)
+    chained = _chain(first, buffers)
+    for classified in classifier.with_options(classify_options).classify_buffers(chained):
+        metrics = {
+            "num_model_tokens": classified.num_model_tokens,
+            "num_padded_tokens": classified.num_padded_tokens,
+            "num_model_loads": loads.count,
+            "load_seconds": loads.seconds,
+            "forward_seconds": classified.forward_seconds,
+        }
+        loads = _Loads()
+        yield _with_metrics(classified.rows, metrics, classify_options.aggregation_strategy)
+
+
+def gather(
+    batches: Iterable[Sequence[str | None]], buffer_chars: int
+) -> Iterator[list[str | None]]:
+    """Join batches until they hold `buffer_chars` characters; every row comes once, in order.
+
+    >>> list(gather([["ab", None], ["c"], [], ["d"]], 3))
+    [['ab', None, 'c'], ['d']]
+    """
+    buffer: list[str | None] = []
+    size = 0
+    for batch in batches:
+        buffer.extend(batch)
+        size += sum(len(text) for text in batch if text is not None)
+        if size >= buffer_chars:
+            yield buffer
+            buffer, size = [], 0
+    if buffer:
+        yield buffer
+
+
+def cached_classifier(options: ModelOptions, device: str | None, loads: _Loads) -> TokenClassifier:
+    """Return this worker's classifier for a device, loading it the first time it is asked for.
+
+    The key has the device: with several GPUs an executor, Spark hands one worker another GPU at
+    each task.
+    """
+    with _lock:
+        key = options, device
+        if key not in _classifiers:
+            started = time.monotonic()
+            _limit_threads()
+            from udfs.classifier import TokenClassifier
+
+            _classifiers[key] = TokenClassifier.load(options, ClassifyOptions(stride=0), device)
+            loads.count += 1
+            loads.seconds += time.monotonic() - started
+            log.info("Loaded %s on %s in %.1f s.", options.name, device or "cpu", loads.seconds)
+        return _classifiers[key]
+
+
+def assigned_device() -> str | None:
+    """Return the GPU that Spark assigned to this task, or nothing where it assigned none.
+
+    Where CUDA_VISIBLE_DEVICES hides the others, an assigned address is counted among the visible.
+    """
+    try:
+        from pyspark import TaskContext
+    except ImportError:
+        return None
+    context = TaskContext.get()
+    gpu = context.resources().get("gpu") if context else None
+    if gpu is None:
+        return None
+    address = gpu.addresses[0]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible:
+        devices = visible.split(",")
+        address = str(devices.index(address)) if address in devices else "0"
+    return f"cuda:{address}"
+
+
+def _limit_threads() -> None:
+    """Take as many threads as Spark gave the task cores, so that tasks of a host do not fight."""
+    try:
+        from pyspark import TaskContext
+    except ImportError:
+        return
+    context = TaskContext.get()
+    if context is None:
+        return
+    import torch
+
+    torch.set_num_threads(context.cpus())
+    os.environ.setdefault("RAYON_NUM_THREADS", str(context.cpus()))  # the tokenizer's threads
+
+
+def _chain(first: list[str | None], rest: Iterator[list[str | None]]) -> Iterator[list[str | None]]:
+    yield first
+    yield from rest
+
+
+def _with_metrics(
+    rows: pa.StructArray, metrics: dict[str, float], strategy: AggregationStrategy
+) -> pa.StructArray:
+    column = pa.array([metrics, *[None] * (len(rows) - 1)], METRICS_TYPE)
+    return pa.StructArray.from_arrays(
+        [*rows.flatten(), column], fields=list(metered_type(strategy))
+    )
