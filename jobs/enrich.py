@@ -16,7 +16,9 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -207,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, ModelLoadError) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2
-    except (EnrichmentError, PySparkException) as error:
+    except (EnrichmentError, PySparkException, Py4JJavaError) as error:
         print(f"failed: {explain(error)}", file=sys.stderr)
         return 1
     if config.run.show_documents:
@@ -217,14 +219,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def explain(error: EnrichmentError | PySparkException) -> str:
-    """Say why a run failed; of Spark's errors the condition only, as the rest can quote documents."""
+def explain(error: Exception) -> str:
+    """Say why a run failed; of Spark's errors the kinds only, as their text can quote documents."""
     if isinstance(error, EnrichmentError):
         return str(error)
+    kinds = _causes(error) if isinstance(error, Py4JJavaError) else [_condition(error)]
     return (
-        f"Spark stopped the run ({error.getCondition() or type(error).__name__}); nothing was "
-        f"published. See the executors' logs for the reason."
+        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); nothing was published. See the "
+        f"executors' logs for the reason."
     )
+
+
+def _condition(error: Any) -> str:
+    """Name an error as Spark does (`DIVIDE_BY_ZERO`), or by its class."""
+    return str(getattr(error, "getCondition", lambda: None)() or type(error).__name__)
+
+
+def _causes(error: Py4JJavaError) -> list[str]:
+    """Name the classes of a Java error and of its causes."""
+    names, cause = [], error.java_exception
+    while cause is not None:
+        names.append(str(cause.getClass().getSimpleName()))
+        cause = cause.getCause()
+    return names
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -85,7 +87,7 @@ def open_output(
             input lie in one another.
 
     """
-    if section.path is None:
+    if not section.path:
         raise ConfigError("output.path is missing. Give the folder for the result.")
     files = FileSystem(spark, section.path)
     output = Output(
@@ -94,15 +96,7 @@ def open_output(
         compression=section.compression,
         files=files,
     )
-    inputs = [file.rsplit("/", 1)[0] for file in df.inputFiles()]
-    if source is not None:
-        inputs.append(FileSystem(spark, source).qualify(source))
-    for folder in set(map(_same_spelling, inputs)):
-        if _within(output.path, folder) or _within(folder, output.path):
-            raise ConfigError(
-                f"output.path={section.path!r} and the input share the folder {folder}. Results "
-                f"must lie outside what is read: choose another output.path."
-            )
+    _check_apart(spark, section.path, output.path, df, source)
     _mend(output)
     names = [name for name in files.children(output.path) if not name.startswith(("_", "."))]
     if section.mode == "error" and files.exists(output.path):
@@ -118,13 +112,32 @@ def open_output(
     return output
 
 
-def _same_spelling(path: str) -> str:
-    """Spell local paths as Hadoop does: Spark lists input files as `file:///…`."""
-    return path.replace("file:///", "file:/", 1)
+def _check_apart(
+    spark: SparkSession, given: str, output: str, df: DataFrame, source: str | None
+) -> None:
+    """Refuse an output that lies in what is read, or that holds a file which is read."""
+    files = [unquote(file).replace("file:///", "file:/", 1) for file in df.inputFiles()]
+    if source is not None:
+        read = {FileSystem(spark, source).qualify(source)}
+    else:
+        read = {file.rsplit("/", 1)[0] for file in files}  # the folders of a table
+    shared = [folder for folder in read if _covers(folder, output)]
+    shared += [file for file in files if _covers(output, file)][:1]
+    if shared:
+        raise ConfigError(
+            f"output.path={given!r} and the input share {shared[0]}. Results must lie outside what "
+            f"is read: choose another output.path."
+        )
 
 
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+def _covers(pattern: str, path: str) -> bool:
+    """Tell whether a path is, or lies in, what a path or glob names.
+
+    >>> _covers("file:/in/*", "file:/in/a/b"), _covers("file:/in", "file:/input")
+    (True, False)
+    """
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 def _mend(output: Output) -> None:

@@ -22,7 +22,7 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         ConfigError: if neither or both of path and table are given, or what they name is not there.
 
     """
-    if (section.path is None) == (section.table is None):
+    if bool(section.path) == bool(section.table):
         raise ConfigError(
             f"input.path={section.path!r}, input.table={section.table!r}: give exactly one of them."
         )

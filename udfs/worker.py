@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
 from udfs.results import result_type
 
 if TYPE_CHECKING:
-    from udfs.classifier import TokenClassifier
+    from udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.worker")
 
@@ -39,7 +40,7 @@ METRICS_TYPE = pa.struct(
     ]
 )
 
-_classifiers: dict[tuple[ModelOptions, str | None], TokenClassifier] = {}
+_models: dict[tuple[ModelOptions, str | None], LoadedModel] = {}
 _lock = threading.Lock()
 
 
@@ -71,10 +72,12 @@ def classify_batches(
     first = next(buffers, None)
     if first is None:
         return
+    from udfs.classifier import TokenClassifier
+
     loads = _Loads()
-    classifier = cached_classifier(model_options, assigned_device(), loads)
-    chained = _chain(first, buffers)
-    for classified in classifier.with_options(classify_options).classify_buffers(chained):
+    model = cached_model(model_options, assigned_device(), loads)
+    classifier = TokenClassifier(model=model, options=classify_options)
+    for classified in classifier.classify_buffers(chain([first], buffers)):
         metrics = {
             "num_model_tokens": classified.num_model_tokens,
             "num_padded_tokens": classified.num_padded_tokens,
@@ -89,16 +92,18 @@ def classify_batches(
 def gather(
     batches: Iterable[Sequence[str | None]], buffer_chars: int
 ) -> Iterator[list[str | None]]:
-    """Join batches until they hold `buffer_chars` characters; every row comes once, in order.
+    """Join batches until they hold `buffer_chars` characters, each row counting one more.
 
-    >>> list(gather([["ab", None], ["c"], [], ["d"]], 3))
+    Every row comes once, in order.
+
+    >>> list(gather([["ab", None], ["c"], [], ["d"]], 5))
     [['ab', None, 'c'], ['d']]
     """
     buffer: list[str | None] = []
     size = 0
     for batch in batches:
         buffer.extend(batch)
-        size += sum(len(text) for text in batch if text is not None)
+        size += sum(1 + len(text or "") for text in batch)
         if size >= buffer_chars:
             yield buffer
             buffer, size = [], 0
@@ -106,24 +111,24 @@ def gather(
         yield buffer
 
 
-def cached_classifier(options: ModelOptions, device: str | None, loads: _Loads) -> TokenClassifier:
-    """Return this worker's classifier for a device, loading it the first time it is asked for.
+def cached_model(options: ModelOptions, device: str | None, loads: _Loads) -> LoadedModel:
+    """Return this worker's model for a device, loading it the first time it is asked for.
 
     The key has the device: with several GPUs an executor, Spark hands one worker another GPU at
     each task.
     """
     with _lock:
         key = options, device
-        if key not in _classifiers:
+        if key not in _models:
             started = time.monotonic()
             _limit_threads()
-            from udfs.classifier import TokenClassifier
+            from udfs.model import load_model
 
-            _classifiers[key] = TokenClassifier.load(options, ClassifyOptions(stride=0), device)
+            _models[key] = load_model(options, device)
             loads.count += 1
             loads.seconds += time.monotonic() - started
             log.info("Loaded %s on %s in %.1f s.", options.name, device or "cpu", loads.seconds)
-        return _classifiers[key]
+        return _models[key]
 
 
 def assigned_device() -> str | None:
@@ -160,11 +165,6 @@ def _limit_threads() -> None:
 
     torch.set_num_threads(context.cpus())
     os.environ.setdefault("RAYON_NUM_THREADS", str(context.cpus()))  # the tokenizer's threads
-
-
-def _chain(first: list[str | None], rest: Iterator[list[str | None]]) -> Iterator[list[str | None]]:
-    yield first
-    yield from rest
 
 
 def _with_metrics(

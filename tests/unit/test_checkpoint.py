@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from udfs.checkpoint import find_checkpoint, usable_positions
+from udfs.errors import ModelLoadError
+from udfs.model import load_model
+from udfs.options import ModelOptions
+
+
+def rewrite_weights(folder: Path, change) -> None:
+    path = folder / "model.safetensors"
+    weights = change(load_file(path))
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def rewrite_config(folder: Path, **values: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_checkpoint_says_what_it_is(checkpoint):
+    seen = find_checkpoint(ModelOptions(name=str(checkpoint)))
+    assert seen.scheme.groups == ("PER", "LOC")
+    assert (seen.max_positions, seen.capacity) == (32, 30)
+    assert seen.identity.startswith(f"{checkpoint}@")
+    assert len(seen.identity.rpartition("@")[2]) == 12
+
+
+@pytest.mark.parametrize(
+    ("config", "model_max_length", "expected"),
+    [
+        (
+            {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1},
+            1e30,
+            512,
+        ),
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, None, 512),
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 256, 256),
+        ({"model_type": "t5"}, 1e30, 512),
+        ({"model_type": "xlnet", "max_position_embeddings": -1}, 1024, 1024),
+    ],
+)
+def test_usable_positions(config, model_max_length, expected):
+    assert usable_positions(config, model_max_length) == expected
+
+
+def test_a_folder_that_is_not_there_is_refused():
+    with pytest.raises(ModelLoadError, match=r"model\.name='/no/model' is not a folder .* Give"):
+        find_checkpoint(ModelOptions(name="/no/model"))
+
+
+def test_weights_that_can_run_code_are_refused(checkpoint):
+    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match=r"no \*\.safetensors.*save_pretrained\(\)"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_checkpoint_without_a_head_is_refused(checkpoint):
+    rewrite_weights(
+        checkpoint, lambda w: {k: v for k, v in w.items() if not k.startswith("classifier.")}
+    )
+    with pytest.raises(ModelLoadError, match=r"no classifier head.*at random.*Give a checkpoint"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_head_of_another_width_than_its_labels_is_refused(checkpoint):
+    rewrite_config(checkpoint, id2label={0: "O", 1: "B-PER", 2: "I-PER"})
+    with pytest.raises(ModelLoadError, match=r"names 3 labels, the classifier head has 5\. Mend"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_checkpoint_without_labels_is_refused(checkpoint):
+    rewrite_config(checkpoint, id2label=None)
+    with pytest.raises(ModelLoadError, match="names no labels"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ModelLoadError, match=r"has no config\.json"):
+        find_checkpoint(ModelOptions(name=str(tmp_path)))
+
+
+def test_a_broken_weight_file_is_refused(checkpoint):
+    (checkpoint / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelLoadError, match="cannot be read as safetensors"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_missing_layer_is_refused_when_loaded(checkpoint):
+    missing = "roberta.encoder.layer.0.output.dense.weight"
+    rewrite_weights(checkpoint, lambda w: {k: v for k, v in w.items() if k != missing})
+    with pytest.raises(ModelLoadError, match=f"missing weights \\['{missing}'\\]"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_weight_of_another_shape_is_refused_when_loaded(checkpoint):
+    name = "roberta.encoder.layer.0.output.dense.bias"
+    rewrite_weights(checkpoint, lambda w: w | {name: torch.zeros(3)})
+    with pytest.raises(ModelLoadError, match=f"another shape \\['{name}'\\]"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_loaded_model_knows_its_window_and_its_special_tokens(checkpoint):
+    model = load_model(ModelOptions(name=str(checkpoint), precision="float32"))
+    assert (model.capacity, model.prefix_ids.tolist(), model.suffix_ids.tolist()) == (30, [0], [2])
+    assert model.network.dtype == torch.float32
+    assert not model.network.training
+
+
+def test_typed_special_tokens_are_text(checkpoint):
+    model = load_model(ModelOptions(name=str(checkpoint)))
+    special = [model.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
+    unknown = model.tokenizer.token_to_id("<unk>")
+    assert model.text_ids[special].tolist() == [unknown] * 3

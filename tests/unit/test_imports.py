@@ -1,0 +1,104 @@
+"""The import rule of ARCHITECTURE.md: who may know whom, and what a driver must not load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODULES = {path.stem: path for path in sorted((ROOT / "udfs").glob("*.py"))}
+TORCH_ALLOWED = {
+    "udfs/model.py",
+    "udfs/classifier.py",
+    "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
+    "jobs/finetune.py",
+    "jobs/bundled_model.py",
+}
+PYSPARK_ALLOWED = {"schema", "entities_udf", "worker"}
+LAYERS = [
+    {"entities_udf"},
+    {"schema", "worker"},
+    {"classifier"},
+    {"model"},
+    {"aggregation", "results", "windows", "batching", "words", "checkpoint"},
+    {"labels"},
+    {"options", "records"},
+    {"errors"},
+]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("udfs/*.py"), *ROOT.glob("jobs/*.py")], ids=str)
+def test_torch_and_transformers_are_imported_where_models_are_alone(path):
+    if str(path.relative_to(ROOT)) not in TORCH_ALLOWED:
+        assert not packages(path) & {"torch", "transformers"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_engine_knows_neither_spark_nor_jobs(name):
+    assert "jobs" not in packages(MODULES[name])
+    if name not in PYSPARK_ALLOWED:
+        assert "pyspark" not in packages(MODULES[name])
+
+
+def test_imports_go_down_the_layers_only():
+    depth = {name: index for index, layer in enumerate(LAYERS) for name in layer}
+    assert depth.keys() == MODULES.keys() - {"__init__"}
+    for name, path in MODULES.items():
+        below = {n.removeprefix("udfs.") for n in imported(path) if n.startswith("udfs.")}
+        if name != "__init__":
+            assert all(depth[other] > depth[name] for other in below), name
+
+
+def run_python(code: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_driver_that_only_plans_loads_no_torch():
+    run_python(
+        "import sys, jobs.enrich, udfs.entities_udf; from jobs.config import EnrichConfig;"
+        "from jobs.enrich import check_model; check_model(EnrichConfig());"
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+
+
+def test_the_engine_works_where_pyspark_is_not_installed():
+    run_python(
+        "import sys; sys.modules['pyspark'] = None; import udfs;"
+        "from udfs import ClassifyOptions, TokenClassifier, worker;"
+        "rows = TokenClassifier.load(device='cpu').classify(['Emma woont in Londen.']);"
+        "assert len(rows[0]['entities']), rows;"
+        "assert worker.assigned_device() is None"
+    )
+
+
+def test_the_public_names_are_these():
+    import udfs
+
+    assert sorted(udfs.__all__) == [
+        "ClassifyOptions",
+        "ConfigError",
+        "EnrichmentError",
+        "InferenceError",
+        "ModelLoadError",
+        "ModelOptions",
+        "PublishError",
+        "TokenClassifier",
+        "make_entities_udf",
+    ]
+    assert all(getattr(udfs, name) is not None for name in udfs.__all__)

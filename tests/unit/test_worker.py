@@ -1,0 +1,60 @@
+import pyarrow as pa
+import pytest
+
+from udfs import worker
+from udfs.options import ClassifyOptions, ModelOptions
+from udfs.worker import classify_batches, metered_type
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch):
+    monkeypatch.setattr(worker, "_models", {})
+
+
+def run(checkpoint, batches, **options) -> list[dict]:
+    classify = ClassifyOptions(stride=0, **options)
+    arrays = list(classify_batches(batches, ModelOptions(name=str(checkpoint)), classify))
+    assert all(array.type == metered_type(classify.aggregation_strategy) for array in arrays)
+    return [row for array in arrays for row in array.to_pylist()]
+
+
+def loads(rows: list[dict]) -> int:
+    return sum(row["metrics"]["num_model_loads"] for row in rows if row["metrics"])
+
+
+def test_a_worker_loads_its_model_once(checkpoint):
+    first = run(checkpoint, [["a b"], ["c", None]])
+    second = run(checkpoint, [["d"]])
+    assert (loads(first), loads(second)) == (1, 0)
+
+
+def test_options_of_classification_share_one_model(checkpoint):
+    run(checkpoint, [["a"]])
+    assert loads(run(checkpoint, [["a"]], aggregation_strategy="none")) == 0
+
+
+def test_another_model_is_loaded_beside_the_first(checkpoint):
+    run(checkpoint, [["a"]])
+    other = ModelOptions(name=str(checkpoint), precision="bfloat16")
+    rows = pa.concat_arrays(list(classify_batches([["a"]], other, ClassifyOptions(stride=0))))
+    assert loads(rows.to_pylist()) == 1
+
+
+@pytest.mark.parametrize("batches", [[], [[]], [[], []]])
+def test_a_partition_without_rows_loads_nothing(batches):
+    assert run("/no/such/model", batches) == []
+
+
+def test_rows_keep_their_order_whatever_the_batches(checkpoint):
+    texts = ["a b c", None, "", "d", "e f"]
+    together = run(checkpoint, [texts])
+    apart = run(checkpoint, [[text] for text in texts], buffer_chars=1)
+    assert [row["num_tokens"] for row in together] == [3, 0, 0, 1, 2]
+    assert [row["num_tokens"] for row in apart] == [3, 0, 0, 1, 2]
+
+
+def test_metrics_stand_on_the_first_row_of_a_buffer(checkpoint):
+    rows = run(checkpoint, [["a b", "c"], ["d"]], buffer_chars=1)
+    assert [row["metrics"] is not None for row in rows] == [True, False, True]
+    assert rows[0]["metrics"]["num_model_tokens"] == 4 + 3
+    assert rows[2]["metrics"]["num_model_tokens"] == 3

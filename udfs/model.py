@@ -1,0 +1,173 @@
+"""Load a checkpoint onto a device, whole or not at all.
+
+Enters: model options, a device. Leaves: a `LoadedModel`.
+Must not import: pyspark. With `classifier` and `jobs.finetune`, it alone imports torch and
+transformers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from udfs.checkpoint import Checkpoint, find_checkpoint
+from udfs.errors import ModelLoadError
+from udfs.labels import LabelScheme
+from udfs.options import ModelOptions, Precision
+from udfs.records import Bools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model and its tokenizer, ready on a device."""
+
+    network: torch.nn.Module
+    tokenizer: Tokenizer
+    scheme: LabelScheme
+    device: torch.device
+    max_positions: int  # special tokens counted
+    prefix_ids: NDArray[np.int64]  # special tokens before a window
+    suffix_ids: NDArray[np.int64]  # special tokens after it
+    pad_token_id: int
+    continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
+    text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+
+    @property
+    def capacity(self) -> int:
+        """Tokens of one window, special tokens not counted."""
+        return self.max_positions - len(self.prefix_ids) - len(self.suffix_ids)
+
+
+def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
+    """Load a checkpoint onto a device, whole or not at all.
+
+    Raises:
+        ModelLoadError: if weights are missing or do not fit, or the tokenizer is a slow one.
+
+    """
+    checkpoint = find_checkpoint(options)
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    loaded = _load_tokenizer(checkpoint)
+    tokenizer: Tokenizer = loaded.backend_tokenizer
+    prefix_ids, suffix_ids = _special_ids(tokenizer)
+    text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
+    if loaded.unk_token_id is not None:
+        text_ids[loaded.all_special_ids] = loaded.unk_token_id
+    network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    return LoadedModel(
+        network=network.to(target),
+        tokenizer=tokenizer,
+        scheme=checkpoint.scheme,
+        device=target,
+        max_positions=checkpoint.max_positions,
+        prefix_ids=prefix_ids,
+        suffix_ids=suffix_ids,
+        pad_token_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
+        continuation_ids=_continuation_ids(tokenizer),
+        text_ids=text_ids,
+    )
+
+
+def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Choose the number format: `auto` takes the smallest that the device computes natively."""
+    if precision != "auto":
+        return _DTYPES[precision]
+    if device.type == "cuda":
+        capable = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if capable else torch.float16
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+_DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
+    """Load the network and refuse weights that transformers would fill in at random."""
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        network, report = AutoModelForTokenClassification.from_pretrained(
+            checkpoint.folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # reported below, with the names of the weights
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} does not load as a token classifier "
+            f"({type(error).__name__}): {error}"
+        ) from error
+    absent = sorted(report["missing_keys"])
+    unfit = sorted(str(key[0]) for key in report["mismatched_keys"])
+    if absent or unfit:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} does not fit its config.json: missing weights "
+            f"{absent[:5]}, weights of another shape {unfit[:5]}. It would classify at random; "
+            f"give a checkpoint fine-tuned for token classification."
+        )
+    width = network.config.num_labels
+    if width != len(checkpoint.scheme.labels):
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder}: the model gives {width} labels, id2label names "
+            f"{len(checkpoint.scheme.labels)}. Mend id2label in config.json."
+        )
+    return cast("PreTrainedModel", network.eval())
+
+
+def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer, set to leave documents whole and to read what was typed as text."""
+    try:
+        loaded = AutoTokenizer.from_pretrained(
+            checkpoint.folder, trust_remote_code=False, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} has no tokenizer that loads ({type(error).__name__})."
+            f" Save one beside the model with save_pretrained()."
+        ) from error
+    if not loaded.is_fast:
+        raise ModelLoadError(
+            f"model.name: {checkpoint.folder} has a slow tokenizer, which gives no character "
+            f"offsets. Convert it to a tokenizer.json with transformers."
+        )
+    loaded.backend_tokenizer.no_truncation()
+    loaded.backend_tokenizer.no_padding()
+    loaded.backend_tokenizer.encode_special_tokens = True
+    return loaded
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the special token ids that the tokenizer puts before and after a text."""
+    encoding = tokenizer.encode("a", add_special_tokens=True)
+    ids = np.array(encoding.ids, dtype=np.int64)
+    content = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    return ids[: content[0]], ids[content[-1] + 1 :]
+
+
+def _continuation_ids(tokenizer: Tokenizer) -> Bools:
+    """Mark the WordPiece pieces that go on with a word: bool, (vocabulary size,)."""
+    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None)
+    vocabulary = tokenizer.get_vocab()
+    marks = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
+    if prefix:
+        marks[[index for piece, index in vocabulary.items() if piece.startswith(prefix)]] = True
+    return marks
