@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format evaluate bundled-model wheel clean java
+.PHONY: help demo test test-unit lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -49,6 +49,9 @@ bundled-model: $(READY)  ## train the bundled model anew: make bundled-model COR
 
 wheel: $(READY)  ## build the wheel that clusters install
 	$(BIN)/python -m build --wheel --outdir dist .
+
+zip: wheel  ## the same as a zip, for spark-submit --py-files
+	cp dist/*.whl dist/spark-entities.zip
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf build dist *.egg-info spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache

@@ -42,7 +42,7 @@ setup(
         "safetensors>=0.4.3",
         "tokenizers>=0.21",
         "torch>=2.6",
-        "transformers>=4.51",
+        "transformers>=4.56",
     ],
     # Databricks and most clusters bring their own pyspark and pandas, which must not be replaced.
     extras_require={

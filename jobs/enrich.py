@@ -225,8 +225,8 @@ def explain(error: Exception) -> str:
         return str(error)
     kinds = _causes(error) if isinstance(error, Py4JJavaError) else [_condition(error)]
     return (
-        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); nothing was published. See the "
-        f"executors' logs for the reason."
+        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); nothing was published. See "
+        f"the executors' logs for the reason."
     )
 
 
