@@ -49,7 +49,7 @@ class LabelScheme:
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
         """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.
 
-        A prefix is stripped only where every label but the outside one has a prefix.
+        A prefix is stripped only where every label but the outside one has one. `B-O` is outside.
 
         Raises:
             ModelLoadError: if the ids are not 0..n-1.
@@ -63,27 +63,21 @@ class LabelScheme:
                 f"must be 0..{len(id2label) - 1}. Mend id2label in the checkpoint's config.json."
             )
         labels = tuple(id2label[index] for index in range(len(id2label)))
-        matches = {label: _PREFIXED.fullmatch(label) for label in labels if not _is_outside(label)}
-        prefixed = all(matches.values())
-        roles, names = [], []
-        for label in labels:
-            match = matches.get(label) if prefixed else None
-            roles.append(_ROLES[match[1].upper()] if match else _PLAIN)
-            names.append(match[2] if match else label)
-        groups = tuple(
-            dict.fromkeys(
-                name for name, label in zip(names, labels, strict=True) if not _is_outside(label)
-            )
+        matches = [_PREFIXED.fullmatch(label) for label in labels]
+        prefixed = all(
+            match or label.upper() == OUTSIDE for label, match in zip(labels, matches, strict=True)
         )
-        group_ids = [
-            -1 if _is_outside(label) else groups.index(name)
-            for name, label in zip(names, labels, strict=True)
+        pairs = [
+            (_ROLES[match[1].upper()], match[2]) if match and prefixed else (_PLAIN, label)
+            for label, match in zip(labels, matches, strict=True)
         ]
+        groups = tuple(dict.fromkeys(name for _, name in pairs if name.upper() != OUTSIDE))
+        group_ids = [groups.index(name) if name in groups else -1 for _, name in pairs]
         return cls(
             labels=labels,
             groups=groups,
             group_ids=np.array(group_ids, dtype=np.int64),
-            roles=np.array(roles, dtype=np.int64),
+            roles=np.array([role for role, _ in pairs], dtype=np.int64),
         )
 
     def continues(self, previous: Ints, current: Ints) -> Bools:
@@ -95,7 +89,3 @@ class LabelScheme:
         inside = self.group_ids[current] >= 0
         goes_on: Bools = _CONTINUES[self.roles[previous], self.roles[current]]
         return same_group & inside & goes_on
-
-
-def _is_outside(label: str) -> bool:
-    return label.upper() == OUTSIDE

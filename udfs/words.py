@@ -5,8 +5,9 @@ Leaves: which tokens start a word, and the character range of every word.
 Must not import: pyspark, torch, transformers.
 
 A word is a run without white space, less the marks at its outer ends; each mark is a word of its
-own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside. Scripts written without
-spaces take each token as a word.
+own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe that
+opens a word of one letter (`'s-Gravenhage`, `'t`). Scripts written without spaces take each token as
+a word.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _UNSPACED_RANGES = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x323AF),
 )
+_APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
 _ZERO_WIDTH_JOINER = 0x200D
 
 
@@ -138,7 +140,7 @@ class _Characters:
         opens_document[char_splits[:-1][char_splits[:-1] < len(codepoints)]] = True
         raw = _class_table()[codepoints]
         extends = raw == _EXTEND
-        kinds = _resolve(raw, extends, opens_document)
+        kinds = _resolve(codepoints, raw, extends, opens_document)
 
         before = np.concatenate([[_SPACE], kinds[:-1]])
         before[opens_document] = _SPACE
@@ -173,7 +175,12 @@ class _Characters:
         return np.where(letters < ends, letters, starts)
 
 
-def _resolve(raw: NDArray[np.uint8], extends: Bools, opens_document: Bools) -> NDArray[np.uint8]:
+def _resolve(
+    codepoints: NDArray[np.uint32],
+    raw: NDArray[np.uint8],
+    extends: Bools,
+    opens_document: Bools,
+) -> NDArray[np.uint8]:
     """Give combining marks the class of their base, and joiners that of what they join."""
     places = np.arange(len(raw))
     base = np.maximum.accumulate(np.where(~extends | opens_document, places, 0))
@@ -181,9 +188,24 @@ def _resolve(raw: NDArray[np.uint8], extends: Bools, opens_document: Bools) -> N
     kinds[extends & ((kinds == _EXTEND) | (kinds == _SPACE))] = _LETTER
     letter_before = np.append(False, kinds[:-1] == _LETTER) & ~opens_document
     letter_after = np.append((raw[1:] == _LETTER) & ~opens_document[1:], False)
+    inside = letter_before & letter_after
+    inside |= _elides(codepoints, kinds, letter_after, opens_document)
     joiners = kinds == _JOINER
-    kinds[joiners] = np.where((letter_before & letter_after)[joiners], _LETTER, _MARK)
+    kinds[joiners] = np.where(inside[joiners], _LETTER, _MARK)
     return kinds
+
+
+def _elides(
+    codepoints: NDArray[np.uint32],
+    kinds: NDArray[np.uint8],
+    letter_after: Bools,
+    opens_document: Bools,
+) -> Bools:
+    """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
+    apostrophe: Bools = np.isin(codepoints, _APOSTROPHES)
+    space_before = np.append(True, kinds[:-1] == _SPACE)[: len(kinds)] | opens_document
+    one_letter = ~np.append(letter_after[1:], False)[: len(kinds)]
+    return apostrophe & space_before & letter_after & one_letter
 
 
 def _next_where(condition: Bools) -> Ints:

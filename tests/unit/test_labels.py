@@ -46,6 +46,7 @@ def test_a_label_continues_an_entity_as_its_scheme_says(labels, previous, curren
         (["O", "I-LOC", "I-PER"], ("LOC", "PER")),
         (["NOUN", "PROPN", "X"], ("NOUN", "PROPN", "X")),
         (["O", "B-PER", "country"], ("B-PER", "country")),
+        (["B-O", "I-O", "B-PER"], ("PER",)),
     ],
 )
 def test_a_prefix_is_stripped_only_where_all_labels_have_one(labels, groups):
