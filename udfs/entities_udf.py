@@ -26,11 +26,13 @@ def make_entities_udf(
     model_options: ModelOptions | None = None,
     classify_options: ClassifyOptions | None = None,
     kind: Kind = "pandas",
-) -> Callable[[Column], Column]:
+) -> Callable[[Column | str], Column]:
     """Make the UDF that classifies a text column.
 
     Its struct has `entities`, `error`, `num_tokens`, `num_windows`, and `metrics`: padded tokens,
     model loads, seconds, on the first row of each buffer and null on the others, made to be summed.
+
+    Bytes that are not UTF-8 are read as U+FFFD: Arrow's own error would print the document.
 
     The UDF is non-deterministic, so that Spark never evaluates it twice. Put it in a column first
     and take fields from that: `df.withColumn("r", udf("text")).select("r.entities")`.
@@ -65,4 +67,9 @@ def make_entities_udf(
         raise ConfigError(
             f"kind={kind!r} is not one of pandas, arrow (arrow from Spark 4.1). Use kind='pandas'."
         )
-    return cast("Callable[[Column], Column]", udf.asNondeterministic())
+    classify = cast("Callable[[Column], Column]", udf.asNondeterministic())
+
+    def entities(text: Column | str) -> Column:
+        return classify(F.make_valid_utf8(text))
+
+    return entities

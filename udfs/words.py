@@ -5,9 +5,9 @@ Leaves: which tokens start a word, and the character range of every word.
 Must not import: pyspark, torch, transformers.
 
 A word is a run without white space, less the marks at its outer ends; each mark is a word of its
-own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe that
-opens a word of one letter (`'s-Gravenhage`, `'t`). Scripts written without spaces take each token as
-a word.
+own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe
+that opens a word of one letter (`'s-Gravenhage`, `'t`). Scripts written without spaces take each
+token as a word.
 """
 
 from __future__ import annotations
@@ -202,10 +202,11 @@ def _elides(
     opens_document: Bools,
 ) -> Bools:
     """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
-    apostrophe: Bools = np.isin(codepoints, _APOSTROPHES)
+    apostrophe = np.isin(codepoints, _APOSTROPHES)
     space_before = np.append(True, kinds[:-1] == _SPACE)[: len(kinds)] | opens_document
     one_letter = ~np.append(letter_after[1:], False)[: len(kinds)]
-    return apostrophe & space_before & letter_after & one_letter
+    elides: Bools = apostrophe & space_before & letter_after & one_letter
+    return elides
 
 
 def _next_where(condition: Bools) -> Ints:

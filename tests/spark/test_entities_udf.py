@@ -66,6 +66,15 @@ def test_a_filter_does_not_evaluate_the_udf_twice(spark):
     assert text.count("pandas_entities(") == 1
 
 
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_bytes_that_are_no_utf8_are_read_as_replacement_characters(spark, kind):
+    before, after = b"Mijn naam is Emma. ".hex(), b" Hij woont in Londen.".hex()
+    df = spark.sql(f"SELECT CAST(X'{before}ff{after}' AS STRING) AS text")
+    row = df.withColumn("r", make_entities_udf(kind=kind)("text")).select("r.*").collect()[0]
+    assert row["error"] is None
+    assert [(e["word"], e["start"]) for e in row["entities"]] == [("Emma", 13), ("Londen", 34)]
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ConfigError, match="kind='rdd' is not one of pandas, arrow"):
         make_entities_udf(kind="rdd")
