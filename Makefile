@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit parity lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -28,6 +28,9 @@ test: java $(READY)  ## run all tests
 
 test-unit: $(READY)  ## run the tests that need no Java: seconds
 	$(BIN)/python -m pytest tests/unit udfs
+
+parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family and strategy
+	$(BIN)/python -W ignore -m tests.parity.suite
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

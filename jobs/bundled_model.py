@@ -105,7 +105,10 @@ def train_vocabulary(files: Sequence[Path], num_pieces: int) -> Tokenizer:
 
 
 def join_word_starts(
-    tokenizer: Tokenizer, texts: Sequence[str], num_pieces: int
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    num_pieces: int,
+    special_tokens: Sequence[str] = SPECIAL_TOKENS,
 ) -> list[tuple[str, float]]:
     """Re-estimate a Unigram vocabulary with the lone word start joined to the piece after it.
 
@@ -119,15 +122,15 @@ def join_word_starts(
     for encoding in tokenizer.encode_batch(texts, add_special_tokens=False):
         joined = " ".join(encoding.tokens).replace(f"{WORD_START} ", WORD_START)
         counts.update(joined.split(" "))
-    for token in SPECIAL_TOKENS:
+    for token in special_tokens:
         counts.pop(token, None)
-    pieces = tokenizer.get_vocab().keys() - set(SPECIAL_TOKENS)
+    pieces = tokenizer.get_vocab().keys() - set(special_tokens)
     letters = {piece: max(counts.pop(piece, 0), 1) for piece in sorted(pieces) if len(piece) == 1}
-    kept = letters | dict(counts.most_common(num_pieces - len(SPECIAL_TOKENS) - len(letters)))
+    kept = letters | dict(counts.most_common(num_pieces - len(special_tokens) - len(letters)))
     total = sum(kept.values())
     scores = {piece: log(count / total) for piece, count in kept.items()}
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return [*((token, 0.0) for token in SPECIAL_TOKENS), *ranked]
+    return [*((token, 0.0) for token in special_tokens), *ranked]
 
 
 def piece_embeddings(pieces: Sequence[str], source: Path) -> torch.Tensor:

@@ -82,6 +82,7 @@ def make_classifier(
         suffix_ids=np.array([2]),
         pad_token_id=1,
         continuation_ids=continuation,
+        word_start_ids=np.zeros(len(vocabulary), dtype=bool),
         text_ids=np.arange(len(vocabulary), dtype=np.int32),
     )
     return TokenClassifier(model=model, options=ClassifyOptions(**{"stride": 0, **options}))  # type: ignore[arg-type]

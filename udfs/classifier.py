@@ -135,6 +135,7 @@ class TokenClassifier:
             token_offsets=offsets + document_starts[:, None],
             token_splits=token_splits,
             continuation_ids=self.model.continuation_ids,
+            word_start_ids=self.model.word_start_ids,
         )
         windows = cut_windows(
             token_splits,

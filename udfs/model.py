@@ -7,6 +7,7 @@ transformers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,6 +29,8 @@ from udfs.labels import LabelScheme
 from udfs.options import ModelOptions, Precision
 from udfs.records import Bools
 
+_LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
@@ -42,6 +45,7 @@ class LoadedModel:
     suffix_ids: NDArray[np.int64]  # special tokens after it
     pad_token_id: int
     continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
+    word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone
     text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
 
     @property
@@ -76,6 +80,7 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
         suffix_ids=suffix_ids,
         pad_token_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
         continuation_ids=_continuation_ids(tokenizer),
+        word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
         text_ids=text_ids,
     )
 
@@ -165,9 +170,13 @@ def _special_ids(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.in
 
 def _continuation_ids(tokenizer: Tokenizer) -> Bools:
     """Mark the WordPiece pieces that go on with a word: bool, (vocabulary size,)."""
-    prefix = getattr(tokenizer.model, "continuing_subword_prefix", None)
+    prefix: str | None = getattr(tokenizer.model, "continuing_subword_prefix", None) or None
+    return _mark_ids(tokenizer, lambda piece: prefix is not None and piece.startswith(prefix))
+
+
+def _mark_ids(tokenizer: Tokenizer, condition: Callable[[str], bool]) -> Bools:
+    """Mark the pieces that a condition holds for: bool, (vocabulary size,)."""
     vocabulary = tokenizer.get_vocab()
     marks = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
-    if prefix:
-        marks[[index for piece, index in vocabulary.items() if piece.startswith(prefix)]] = True
+    marks[[index for piece, index in vocabulary.items() if condition(piece)]] = True
     return marks

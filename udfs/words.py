@@ -75,11 +75,14 @@ def find_words(
     token_offsets: Ints,
     token_splits: Ints,
     continuation_ids: Bools,
+    word_start_ids: Bools,
 ) -> Tokens:
     """Find the words of a buffer of documents and say which tokens start one.
 
     A token belongs to the word of its first letter or digit, or of its first mark if it has none;
-    so a vocabulary with pieces such as `▁(Amsterdam` still gives `Amsterdam`.
+    so a vocabulary with pieces such as `▁(Amsterdam` still gives `Amsterdam`. A lone word start
+    (`▁`) that covers the space before a word is the first piece of that word, and stands for its
+    first character; other tokens of white space belong to no word.
 
     Args:
         codepoints: (num_chars,), all documents end to end.
@@ -88,10 +91,16 @@ def find_words(
         token_offsets: (num_tokens, 2), in characters of the buffer, as the tokenizer gives them.
         token_splits: (num_documents + 1,), in tokens.
         continuation_ids: (vocabulary size,), true for pieces that never start a word (`##ing`).
+        word_start_ids: (vocabulary size,), true for pieces that are a word start alone (`▁`).
 
     """
     characters = _Characters.of(codepoints, char_splits)
     starts, ends = characters.trim(token_offsets)
+    document_ends = np.repeat(char_splits[1:], np.diff(token_splits))
+    after = np.minimum(token_offsets[:, 1], document_ends - 1)
+    lone = word_start_ids[token_ids] & (starts == ends) & (after == token_offsets[:, 1])
+    lone[lone] = characters.kinds[after[lone]] != _SPACE
+    starts, ends = np.where(lone, after, starts), np.where(lone, after + 1, ends)
     seen = np.flatnonzero(ends > starts)
     anchors = characters.first_letter(starts[seen], ends[seen])
     char_word = characters.word_index[anchors]

@@ -7,17 +7,23 @@ from udfs.records import Tokens
 from udfs.words import find_words
 
 
-def words_of(text: str, pieces: list[tuple[int, int]] | None = None) -> Tokens:
-    """Find words with one token a character that is not white space, unless pieces are given."""
+def words_of(
+    text: str, pieces: list[tuple[int, int]] | None = None, lone: list[int] | None = None
+) -> Tokens:
+    """Find words with one token a character that is not white space, unless pieces are given.
+
+    `lone`: the pieces that are a word start alone.
+    """
     if pieces is None:
         pieces = [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
     return find_words(
         codepoints=np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32),
         char_splits=np.array([0, len(text)]),
-        token_ids=np.zeros(len(pieces), dtype=np.int32),
+        token_ids=np.isin(np.arange(len(pieces)), lone or []).astype(np.int32),
         token_offsets=np.array(pieces, dtype=np.int64).reshape(-1, 2),
         token_splits=np.array([0, len(pieces)]),
-        continuation_ids=np.zeros(1, dtype=bool),
+        continuation_ids=np.array([False, False]),
+        word_start_ids=np.array([False, True]),
     )
 
 
@@ -79,6 +85,13 @@ def test_offsets_that_include_the_leading_space_are_trimmed():
 def test_a_token_of_white_space_alone_is_no_word():
     tokens = words_of("a  b", [(0, 1), (1, 3), (3, 4)])
     assert tokens.word_index.tolist() == [0, -1, 1]
+
+
+def test_a_lone_word_start_on_the_space_is_the_first_piece_of_the_word():
+    tokens = words_of("in Gent ", [(0, 2), (2, 3), (3, 7), (7, 8)], lone=[1, 3])
+    assert tokens.word_index.tolist() == [0, 1, 1, -1]
+    assert tokens.starts_word.tolist() == [True, True, False, False]
+    assert tokens.offsets[1].tolist() == [3, 4]
 
 
 def test_pieces_that_share_one_han_character_make_one_word():
