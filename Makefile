@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit parity lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit parity memory lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -31,6 +31,9 @@ test-unit: $(READY)  ## run the tests that need no Java: seconds
 
 parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family and strategy
 	$(BIN)/python -W ignore -m tests.parity.suite
+
+memory: $(READY)  ## print a worker's peak memory for short, long and very long documents
+	$(BIN)/python -m tests.memory
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

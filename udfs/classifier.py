@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
@@ -112,7 +112,15 @@ class TokenClassifier:
                 yield self._classify(texts, encoding.result)
 
     def encode(self, texts: Sequence[str | None]) -> Encoding:
-        """Tokenise documents whole, without truncation, and cut their windows."""
+        """Tokenise documents whole, without truncation, and cut their windows.
+
+        Raises:
+            InferenceError: if one of them is longer than `classify.max_document_chars`.
+
+        """
+        most = self.options.max_document_chars
+        if any(text is not None and len(text) > most for text in texts):
+            raise InferenceError(f"longer than classify.max_document_chars={most} characters")
         documents = [_LONE_SURROGATE.sub("\ufffd", text or "") for text in texts]
         text = _make_text(documents, [text is None for text in texts])
         encodings = self.model.tokenizer.encode_batch(documents, add_special_tokens=False)
@@ -192,8 +200,9 @@ class TokenClassifier:
     def decode(self, encoding: Encoding, predictions: Predictions) -> pa.StructArray:
         """Join tokens to words and words to entities, over whole documents."""
         strategy = self.options.aggregation_strategy
-        entities, splits = find_entities(encoding.tokens, predictions, self.model.scheme, strategy)
-        return make_rows(encoding, entities, splits, self.model.scheme, strategy)
+        scheme = replace(self.model.scheme, merges_plain=self.options.merge_plain_labels)
+        entities, splits = find_entities(encoding.tokens, predictions, scheme, strategy)
+        return make_rows(encoding, entities, splits, scheme, strategy)
 
     def _pad(
         self, encoding: Encoding, batch: Ints

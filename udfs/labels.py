@@ -44,6 +44,7 @@ class LabelScheme:
     groups: tuple[str, ...]  # entity groups, in order of first label; outside has none
     group_ids: Ints  # (num_labels,), -1 for outside
     roles: Ints  # (num_labels,)
+    merges_plain: bool = False  # whether equal plain labels make one element
 
     @classmethod
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
@@ -88,4 +89,6 @@ class LabelScheme:
         same_group: Bools = self.group_ids[previous] == self.group_ids[current]
         inside = self.group_ids[current] >= 0
         goes_on: Bools = _CONTINUES[self.roles[previous], self.roles[current]]
+        if self.merges_plain:
+            goes_on |= self.roles[current] == _PLAIN
         return same_group & inside & goes_on

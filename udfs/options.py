@@ -68,6 +68,14 @@ class ClassifyOptions:
         None,
         "Budget of one batch in tokens, padding counted; chosen by device when absent.",
     )
+    merge_plain_labels: bool = _setting(
+        False,
+        "Join equal neighbours of labels without a scheme (parts of speech) to one element.",
+    )
+    max_document_chars: int = _setting(
+        5_000_000,
+        "Longer documents get an error; a worker's memory grows with its longest document.",
+    )
     buffer_chars: int = _setting(
         1 << 20,
         "Characters of text gathered before windows are sorted by length.",
@@ -82,6 +90,7 @@ class ClassifyOptions:
         _check_at_least("classify.stride", self.stride, 0)
         _check_at_least("classify.max_window_tokens", self.max_window_tokens, 1)
         _check_at_least("classify.max_padded_tokens", self.max_padded_tokens, 1)
+        _check_at_least("classify.max_document_chars", self.max_document_chars, 1)
         _check_at_least("classify.buffer_chars", self.buffer_chars, 1)
         if self.max_window_tokens is not None:
             check_stride(self.stride, self.max_window_tokens)

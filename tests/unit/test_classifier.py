@@ -147,6 +147,21 @@ def test_parts_of_speech_give_one_element_a_word():
     assert found(classifier, "a b x") == [("a", "VERB"), ("b", "VERB"), ("x", "NOUN")]
 
 
+def test_equal_neighbours_are_merged_when_asked():
+    plain = {0: "NOUN", 1: "VERB"}
+    script = {"a": "VERB", "b": "VERB"}
+    classifier = make_classifier(script, id2label=plain, merge_plain_labels=True)
+    assert found(classifier, "a b x x a") == [("a b", "VERB"), ("x x", "NOUN"), ("a", "VERB")]
+
+
+def test_a_document_over_the_limit_gets_an_error_and_the_others_their_entities():
+    classifier = make_classifier(SCRIPT, max_document_chars=4)
+    rows = classifier.classify(["j", "x x j", "l x ", None]).to_pylist()
+    reason = "longer than classify.max_document_chars=4 characters"
+    assert [row["error"] for row in rows] == [None, reason, None, None]
+    assert [row["entities"] is None for row in rows] == [False, True, False, True]
+
+
 def test_a_stride_that_does_not_fit_the_model_is_refused():
     with pytest.raises(ConfigError, match=r"stride=8, window=8 tokens\. Set .* to 0\.\.7"):
         make_classifier(SCRIPT, id2label=LABELS, max_positions=10, stride=8)

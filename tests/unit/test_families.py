@@ -108,3 +108,8 @@ def test_offsets_have_no_outer_white_space(classifier):
     text = "  Jan \t woont\n in  Gent "
     for start, end in classifier.encode([text]).tokens.offsets:
         assert text[start:end] == text[start:end].strip()
+
+
+def test_one_word_of_100_000_letters_is_one_word(classifier):
+    tokens = classifier.encode(["de " + "a" * 100_000]).tokens
+    assert tokens.word_offsets.tolist() == [[0, 2], [3, 100_003]]
