@@ -180,14 +180,15 @@ class TokenClassifier:
             # float32, (rows, width, num_labels)
             distribution = logits.float().softmax(dim=-1)
             best = distribution.max(dim=-1)
+            sound = logits.isfinite().all(dim=-1)
             owned = _owned(places, windows, batch)
             targets = places[owned]
             label_ids[targets] = best.indices.cpu().numpy()[owned]
-            scores[targets] = best.values.cpu().numpy()[owned]
+            scores[targets] = best.values.where(sound, torch.nan).cpu().numpy()[owned]
             if probabilities is not None:
                 probabilities[targets] = distribution.cpu().numpy()[owned]
         if not np.isfinite(scores).all():
-            raise InferenceError("the model gave a score that is not a number")
+            raise InferenceError("the model gave a score that is not a finite number")
         return Predictions(
             label_ids=label_ids,
             scores=scores,

@@ -115,12 +115,13 @@ def test_one_bad_document_costs_no_other(caplog):
     assert "secret" not in caplog.text
 
 
-def test_a_score_that_is_no_number_is_an_error_of_its_document():
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_score_that_is_no_finite_number_is_an_error_of_its_document(value):
     classifier = make_classifier(SCRIPT)
-    classifier.model.network.logits[classifier.model.tokenizer.token_to_id("z")] = float("nan")
+    classifier.model.network.logits[classifier.model.tokenizer.token_to_id("z"), 1] = float(value)
     good, bad = classifier.classify(["j", "z"]).to_pylist()
     assert good["error"] is None
-    assert bad["error"] == "the model gave a score that is not a number"
+    assert bad["error"] == "the model gave a score that is not a finite number"
 
 
 def test_buffers_come_back_in_order():
