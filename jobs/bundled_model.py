@@ -36,7 +36,7 @@ from transformers import (
 )
 
 from jobs.conll import read_conll
-from jobs.finetune import Recipe, label_names, load_recipe
+from jobs.recipe import Recipe, label_names, load_recipe
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 MAX_TOKENS = 512

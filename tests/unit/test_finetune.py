@@ -8,14 +8,13 @@ import torch
 from jobs.conll import Sentence
 from jobs.finetune import (
     IGNORED,
-    Corpus,
     Example,
     allowed_labels,
-    label_names,
     make_batches,
     partial_label_loss,
     sentence_targets,
 )
+from jobs.recipe import Corpus, label_names
 
 LABELS = label_names(["PER", "MISC"])
 CORPUS = Corpus(file="x", missing=["MISC"], rename={"PROD": "MISC"})
