@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from udfs.batching import Frame
 from udfs.classifier import TokenClassifier
 from udfs.labels import LabelScheme
 from udfs.model import LoadedModel
@@ -78,9 +79,7 @@ def make_classifier(
         scheme=LabelScheme.from_id2label(id2label),
         device=torch.device("cpu"),
         max_positions=max_positions,
-        prefix_ids=np.array([0]),
-        suffix_ids=np.array([2]),
-        pad_token_id=1,
+        frame=Frame(prefix_ids=np.array([0]), suffix_ids=np.array([2]), pad_token_id=1),
         continuation_ids=continuation,
         word_start_ids=np.zeros(len(vocabulary), dtype=bool),
         text_ids=np.arange(len(vocabulary), dtype=np.int32),

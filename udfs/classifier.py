@@ -23,14 +23,13 @@ from itertools import chain
 import numpy as np
 import pyarrow as pa
 import torch
-from numpy.typing import NDArray
 
 from udfs.aggregation import find_entities, needs_probabilities
-from udfs.batching import plan_batches
+from udfs.batching import lay_out, plan_batches
 from udfs.errors import InferenceError
 from udfs.model import LoadedModel, load_model
 from udfs.options import ClassifyOptions, ModelOptions
-from udfs.records import Bools, Encoding, Ints, Predictions, Text, Windows
+from udfs.records import Encoding, Predictions, Text
 from udfs.results import make_error_rows, make_rows
 from udfs.windows import cut_windows
 from udfs.words import find_words
@@ -164,29 +163,28 @@ class TokenClassifier:
         probabilities = None
         if needs_probabilities(self.options.aggregation_strategy):
             probabilities = np.zeros((num_tokens, num_labels), dtype=np.float32)
-        specials = len(self.model.prefix_ids) + len(self.model.suffix_ids)
+        frame = self.model.frame
         budget = self.options.max_padded_tokens or _MAX_PADDED_TOKENS.get(
             self.model.device.type, _MAX_PADDED_TOKENS["cuda"]
         )
-        lengths = windows.ends - windows.starts + specials
+        lengths = windows.ends - windows.starts + frame.num_special_tokens
         num_padded_tokens = 0
-        for batch in plan_batches(lengths, budget):
-            input_ids, mask, places = self._pad(encoding, batch)
-            num_padded_tokens += input_ids.size
+        for rows in plan_batches(lengths, budget):
+            batch = lay_out(encoding.tokens.ids, windows, rows, frame)
+            num_padded_tokens += batch.input_ids.size
             logits = self.model.network(
-                input_ids=torch.from_numpy(input_ids).to(self.model.device),
-                attention_mask=torch.from_numpy(mask).to(self.model.device),
+                input_ids=torch.from_numpy(batch.input_ids).to(self.model.device),
+                attention_mask=torch.from_numpy(batch.attention_mask).to(self.model.device),
             ).logits
             # float32, (rows, width, num_labels)
             distribution = logits.float().softmax(dim=-1)
             best = distribution.max(dim=-1)
             sound = logits.isfinite().all(dim=-1)
-            owned = _owned(places, windows, batch)
-            targets = places[owned]
-            label_ids[targets] = best.indices.cpu().numpy()[owned]
-            scores[targets] = best.values.where(sound, torch.nan).cpu().numpy()[owned]
+            targets = batch.token_index[batch.owned]
+            label_ids[targets] = best.indices.cpu().numpy()[batch.owned]
+            scores[targets] = best.values.where(sound, torch.nan).cpu().numpy()[batch.owned]
             if probabilities is not None:
-                probabilities[targets] = distribution.cpu().numpy()[owned]
+                probabilities[targets] = distribution.cpu().numpy()[batch.owned]
         if not np.isfinite(scores).all():
             raise InferenceError("the model gave a score that is not a finite number")
         return Predictions(
@@ -204,28 +202,6 @@ class TokenClassifier:
         scheme = replace(self.model.scheme, merges_plain=self.options.merge_plain_labels)
         entities, splits = find_entities(encoding.tokens, predictions, scheme, strategy)
         return make_rows(encoding, entities, splits, scheme, strategy)
-
-    def _pad(
-        self, encoding: Encoding, batch: Ints
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Ints]:
-        """Lay out the windows of a batch: input ids, attention mask, and each place's token.
-
-        All: int64, (rows, width). Places outside a window's tokens have a token outside its range.
-        """
-        windows, prefix, suffix = encoding.windows, self.model.prefix_ids, self.model.suffix_ids
-        starts, ends = windows.starts[batch, None], windows.ends[batch, None]
-        width = int((ends - starts).max()) + len(prefix) + len(suffix)
-        column = np.arange(width)[None, :]
-        places = starts + column - len(prefix)
-        lengths = ends - starts + len(prefix) + len(suffix)
-        mask = column < lengths
-        inside = (places >= starts) & (places < ends)
-        input_ids = np.full(mask.shape, self.model.pad_token_id, dtype=np.int64)
-        input_ids[inside] = encoding.tokens.ids[places[inside]]
-        input_ids[:, : len(prefix)] = prefix
-        rows = np.arange(len(batch))[:, None]
-        input_ids[rows, ends - starts + len(prefix) + np.arange(len(suffix))] = suffix
-        return input_ids, mask.astype(np.int64), places
 
     def _classify(self, texts: Sequence[str | None], encode: Callable[[], Encoding]) -> Classified:
         """Classify a buffer; one that fails is halved until the documents that fail are known."""
@@ -272,11 +248,4 @@ def _make_text(documents: Sequence[str], is_null: Sequence[bool]) -> Text:
         codepoints=np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32),
         row_splits=np.cumsum([0, *map(len, documents)]),
         is_null=np.array(is_null, dtype=bool),
-    )
-
-
-def _owned(places: Ints, windows: Windows, batch: Ints) -> Bools:
-    """Tell which places of a batch hold a token that its window owns: bool, (rows, width)."""
-    return (places >= windows.owned_starts[batch, None]) & (
-        places < windows.owned_ends[batch, None]
     )

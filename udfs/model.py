@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from udfs.batching import Frame
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.errors import ModelLoadError
 from udfs.labels import LabelScheme
@@ -41,9 +42,7 @@ class LoadedModel:
     scheme: LabelScheme
     device: torch.device
     max_positions: int  # special tokens counted
-    prefix_ids: NDArray[np.int64]  # special tokens before a window
-    suffix_ids: NDArray[np.int64]  # special tokens after it
-    pad_token_id: int
+    frame: Frame
     continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
     word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone
     text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
@@ -51,7 +50,7 @@ class LoadedModel:
     @property
     def capacity(self) -> int:
         """Tokens of one window, special tokens not counted."""
-        return self.max_positions - len(self.prefix_ids) - len(self.suffix_ids)
+        return self.max_positions - self.frame.num_special_tokens
 
 
 def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
@@ -65,7 +64,6 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     loaded = _load_tokenizer(checkpoint)
     tokenizer: Tokenizer = loaded.backend_tokenizer
-    prefix_ids, suffix_ids = _special_ids(tokenizer)
     text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
     if loaded.unk_token_id is not None:
         text_ids[loaded.all_special_ids] = loaded.unk_token_id
@@ -76,9 +74,7 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
         scheme=checkpoint.scheme,
         device=target,
         max_positions=checkpoint.max_positions,
-        prefix_ids=prefix_ids,
-        suffix_ids=suffix_ids,
-        pad_token_id=loaded.pad_token_id if loaded.pad_token_id is not None else 0,
+        frame=_frame(tokenizer, loaded.pad_token_id),
         continuation_ids=_continuation_ids(tokenizer),
         word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
         text_ids=text_ids,
@@ -160,12 +156,16 @@ def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     return loaded
 
 
-def _special_ids(tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the special token ids that the tokenizer puts before and after a text."""
+def _frame(tokenizer: Tokenizer, pad_token_id: int | None) -> Frame:
+    """Read off the tokenizer which special tokens it puts before and after a text."""
     encoding = tokenizer.encode("a", add_special_tokens=True)
     ids = np.array(encoding.ids, dtype=np.int64)
     content = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
-    return ids[: content[0]], ids[content[-1] + 1 :]
+    return Frame(
+        prefix_ids=ids[: content[0]],
+        suffix_ids=ids[content[-1] + 1 :],
+        pad_token_id=pad_token_id or 0,
+    )
 
 
 def _continuation_ids(tokenizer: Tokenizer) -> Bools:

@@ -106,7 +106,9 @@ def test_a_weight_of_another_shape_is_refused_when_loaded(checkpoint):
 
 def test_a_loaded_model_knows_its_window_and_its_special_tokens(checkpoint):
     model = load_model(ModelOptions(name=str(checkpoint), precision="float32"))
-    assert (model.capacity, model.prefix_ids.tolist(), model.suffix_ids.tolist()) == (30, [0], [2])
+    assert model.capacity == 30
+    assert (model.frame.prefix_ids.tolist(), model.frame.suffix_ids.tolist()) == ([0], [2])
+    assert model.frame.pad_token_id == model.tokenizer.token_to_id("<pad>")
     assert model.network.dtype == torch.float32
     assert not model.network.training
 
