@@ -36,7 +36,7 @@ from transformers import (
 )
 
 from jobs.conll import read_conll
-from jobs.recipe import Recipe, label_names, load_recipe
+from jobs.recipe import Recipe, load_recipe
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 MAX_TOKENS = 512
@@ -147,10 +147,12 @@ def piece_embeddings(pieces: Sequence[str], source: Path) -> torch.Tensor:
 
 def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     """Write the base checkpoint: vocabulary, transplanted layers, a fresh classification head."""
+    if recipe.vocabulary is None:
+        raise SystemExit("The recipe has no vocabulary section.")
     files = [corpora / name for name in recipe.vocabulary.files]
     tokenizer = train_vocabulary(files, recipe.vocabulary.num_pieces)
     pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
-    labels = label_names(recipe.types)
+    labels = recipe.labels
 
     source = minilm_path()
     minilm = AutoModel.from_pretrained(source)

@@ -31,7 +31,7 @@ from transformers import (
 )
 
 from jobs.conll import Sentence, detokenise, read_conll
-from jobs.recipe import Corpus, Recipe, label_names, load_recipe
+from jobs.recipe import Corpus, Recipe, load_recipe
 
 log = logging.getLogger("spark_entities.finetune")
 
@@ -63,12 +63,19 @@ def allowed_labels(labels: Sequence[str], corpora: Sequence[Corpus]) -> NDArray[
 def sentence_targets(
     sentence: Sentence, corpus: Corpus, outside: int, labels: Sequence[str]
 ) -> list[int]:
-    """Give each word the index of its allowed set; types the model does not know count as `O`."""
+    """Give each word the index of its allowed set.
+
+    Types that the model does not know count as `O`; plain tags that it does not know are ignored.
+    """
+    unknown = outside if "O" in labels else IGNORED
     targets = []
     for tag in sentence.tags:
-        prefix, _, name = tag.partition("-")
-        label = f"{prefix}-{corpus.rename.get(name, name)}"
-        targets.append(labels.index(label) if label in labels else outside)
+        role, name = (tag[:2], tag[2:]) if tag[:2] in ("B-", "I-") else ("", tag)
+        label = f"{role}{corpus.rename.get(name, name)}"
+        if label == "O":
+            targets.append(outside)
+        else:
+            targets.append(labels.index(label) if label in labels else unknown)
     return targets
 
 
@@ -76,7 +83,7 @@ def make_examples(
     recipe: Recipe, folder: Path, tokenizer: PreTrainedTokenizerBase, rng: random.Random
 ) -> list[Example]:
     """Read the corpora as texts of a few sentences; the first piece of a word has its target."""
-    labels = label_names(recipe.types)
+    labels = recipe.labels
     texts: list[str] = []
     starts: list[NDArray[np.int64]] = []  # of the words, in characters
     targets: list[NDArray[np.int64]] = []  # of the words
@@ -166,8 +173,13 @@ def finetune(recipe: Recipe, corpora: Path, base: Path, output: Path) -> None:
     rng = random.Random(options.seed)
     torch.manual_seed(options.seed)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForTokenClassification.from_pretrained(base)
-    labels = label_names(recipe.types)
+    labels = recipe.labels
+    model = AutoModelForTokenClassification.from_pretrained(
+        base,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        ignore_mismatched_sizes=True,  # a head of other labels starts anew
+    )
     allowed = torch.from_numpy(allowed_labels(labels, recipe.corpora))
     examples = make_examples(recipe, corpora, tokenizer, rng)
     num_tokens = sum(len(example.input_ids) for example in examples)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class _Section(BaseModel):
@@ -46,12 +46,27 @@ class Training(_Section):
 
 
 class Recipe(_Section):
-    """Everything that decides what a trained model becomes, but for the base it starts from."""
+    """Everything that decides what a trained model becomes, but for the base it starts from.
 
-    types: list[str]
-    vocabulary: Vocabulary
+    Either entity `types`, labelled by IOB2, or plain `tags`, such as parts of speech.
+    """
+
+    types: list[str] = []
+    tags: list[str] = []
+    vocabulary: Vocabulary | None = None
     corpora: list[Corpus]
-    training: Training
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Recipe:
+        if bool(self.types) == bool(self.tags):
+            raise ValueError("give either types or tags")
+        return self
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the model, in the order of their ids."""
+        return self.tags or label_names(self.types)
 
 
 def load_recipe(path: Path) -> Recipe:

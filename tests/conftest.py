@@ -1,10 +1,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from jobs.config import SparkSection
 from jobs.session import make_session
+
+# A deadline would be a timed test, and the machines are noisy.
+settings.register_profile("spark-entities", max_examples=500, deadline=None)
+settings.load_profile("spark-entities")
 
 
 @pytest.fixture(scope="session")

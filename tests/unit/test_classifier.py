@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.scripted import LABELS, found, make_classifier
@@ -69,7 +69,6 @@ def test_entity_that_crosses_a_window_edge_is_reported_once(place, stride):
 TEXTS = st.lists(st.text("jmlkx .(", max_size=40), min_size=1, max_size=8)
 
 
-@settings(deadline=None)
 @given(TEXTS, st.integers(1, 8), st.integers(0, 7), st.integers(1, 60), st.integers(0, 8))
 def test_a_result_depends_on_nothing_but_the_document(texts, window, stride, budget, turn):
     stride = min(stride, window - 1)
