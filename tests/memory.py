@@ -26,8 +26,9 @@ ROWS_PER_BATCH = 10_000
 
 CASES: dict[str, tuple[int, int]] = {  # rows, characters of each
     "nothing but the model": (1, 10),
-    "10,000 short documents": (10_000, 66),
+    "25,000 short documents": (25_000, 66),
     "100,000 short documents": (100_000, 66),
+    "400,000 short documents": (400_000, 66),
     "one document of 1 MB": (1, 1_000_000),
     "one document of 5 MB": (1, 5_000_000),
     "one document of 50 MB": (1, 50_000_000),

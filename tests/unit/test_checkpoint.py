@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CanineTokenizer
 
 from udfs.checkpoint import find_checkpoint, usable_positions
 from udfs.errors import ModelLoadError
@@ -101,6 +102,14 @@ def test_a_weight_of_another_shape_is_refused_when_loaded(checkpoint):
     name = "roberta.encoder.layer.0.output.dense.bias"
     rewrite_weights(checkpoint, lambda w: w | {name: torch.zeros(3)})
     with pytest.raises(ModelLoadError, match=f"another shape \\['{name}'\\]"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_slow_tokenizer_is_refused_with_the_reason(checkpoint):
+    for path in checkpoint.glob("tokenizer*"):
+        path.unlink()
+    CanineTokenizer().save_pretrained(checkpoint)
+    with pytest.raises(ModelLoadError, match="slow tokenizer, which gives no character offsets"):
         load_model(ModelOptions(name=str(checkpoint)))
 
 
