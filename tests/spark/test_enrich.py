@@ -5,8 +5,17 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
-from jobs.config import EnrichConfig
-from jobs.enrich import check_failures, enrich, group_columns, main, new_run_id, run
+from jobs.config import EnrichConfig, OutputSection
+from jobs.enrich import (
+    check_failures,
+    check_rows,
+    enrich,
+    group_columns,
+    main,
+    new_run_id,
+    run,
+)
+from jobs.publish import open_output, publish
 from udfs.errors import ConfigError, PublishError
 from udfs.labels import LabelScheme
 
@@ -218,6 +227,25 @@ def test_an_existing_output_needs_a_mode_that_allows_it(spark, documents, capsys
     flags = ["--input.path", config.input.path, "--input.format", "json"]
     assert main([*flags, "--output.path", config.output.path]) == 2
     assert "Set output.mode to 'append'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("num_written", [9, 11])
+def test_rows_lost_or_doubled_publish_nothing(num_written):
+    check_rows(10, 10)
+    with pytest.raises(PublishError, match=f"10 documents were read and {num_written} written"):
+        check_rows(10, num_written)
+
+
+def test_an_audit_that_refuses_leaves_nothing_behind(spark, tmp_path):
+    def refuse(num_written: int) -> None:
+        raise PublishError(f"{num_written} rows refused")
+
+    df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
+    section = OutputSection(path=str(tmp_path / "out"))
+    output = open_output(spark, section, df, None)
+    with pytest.raises(PublishError, match="1 rows refused"):
+        publish(df, output, "run-a", refuse)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_too_many_failures_publish_nothing():

@@ -44,6 +44,13 @@ def test_average_takes_the_label_with_the_highest_mean_probability():
     assert found(make_classifier(script, aggregation_strategy="average"), "abc") == [("abc", "LOC")]
 
 
+def test_max_takes_the_label_of_the_surest_piece():
+    classifier = make_classifier({"a": "B-PER", "##b": "B-LOC"}, aggregation_strategy="max")
+    surest = classifier.model.tokenizer.token_to_id("##b")
+    classifier.model.network.logits[surest] *= 2
+    assert found(classifier, "axb") == [("axb", "LOC")]
+
+
 def test_the_score_of_an_entity_is_the_mean_of_its_words():
     row = make_classifier(SCRIPT).classify(["j m"])[0].as_py()
     # softmax of one 4 among five logits: e^4 / (e^4 + 4)

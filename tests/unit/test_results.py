@@ -23,6 +23,12 @@ def test_slices_are_those_of_python(text, ranges):
     assert slice_text(text_of([text]), offsets).to_pylist() == [text[a:b] for a, b in ranges]
 
 
+def test_slices_are_right_where_utf8_takes_another_byte():
+    text = "\x7f\x80\u07ff\u0800\uffff\U00010000a"
+    offsets = np.stack([np.arange(7), np.arange(1, 8)], axis=1)
+    assert slice_text(text_of([text]), offsets).to_pylist() == list(text)
+
+
 def test_an_error_row_has_its_reason_and_no_entities():
     rows = make_error_rows(["it broke"], "none")
     assert rows.type == result_type("none")
