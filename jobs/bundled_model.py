@@ -30,6 +30,7 @@ from tokenizers import (
 from transformers import (
     AutoModel,
     AutoTokenizer,
+    BertModel,
     PreTrainedTokenizerFast,
     XLMRobertaConfig,
     XLMRobertaForTokenClassification,
@@ -145,6 +146,24 @@ def piece_embeddings(pieces: Sequence[str], source: Path) -> torch.Tensor:
     return torch.stack([embeddings[row].mean(0) if row else embeddings.mean(0) for row in ids])
 
 
+def transplant(
+    minilm: BertModel, model: XLMRobertaForTokenClassification, embeddings: torch.Tensor
+) -> None:
+    """Put MiniLM's layers and the new pieces' embeddings into an XLM-RoBERTa of the same shape."""
+    encoder, pad = model.roberta, SPECIAL_TOKENS.index("<pad>")
+    with torch.no_grad():
+        encoder.embeddings.word_embeddings.weight.copy_(embeddings)
+        # RoBERTa counts positions from pad_token_id + 1 (transformers, XLMRobertaEmbeddings).
+        encoder.embeddings.position_embeddings.weight[pad + 1 :].copy_(
+            minilm.embeddings.position_embeddings.weight[:MAX_TOKENS]
+        )
+        encoder.embeddings.token_type_embeddings.weight.copy_(
+            minilm.embeddings.token_type_embeddings.weight[:1]
+        )
+    encoder.embeddings.LayerNorm.load_state_dict(minilm.embeddings.LayerNorm.state_dict())
+    encoder.encoder.load_state_dict(minilm.encoder.state_dict())
+
+
 def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     """Write the base checkpoint: vocabulary, transplanted layers, a fresh classification head."""
     if recipe.vocabulary is None:
@@ -175,18 +194,7 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
             label2id={label: index for index, label in enumerate(labels)},
         )
     )
-    encoder = model.roberta
-    with torch.no_grad():
-        encoder.embeddings.word_embeddings.weight.copy_(piece_embeddings(pieces, source))
-        # RoBERTa counts positions from pad_token_id + 1 (transformers, XLMRobertaEmbeddings).
-        encoder.embeddings.position_embeddings.weight[pad + 1 :].copy_(
-            minilm.embeddings.position_embeddings.weight[:MAX_TOKENS]
-        )
-        encoder.embeddings.token_type_embeddings.weight.copy_(
-            minilm.embeddings.token_type_embeddings.weight[:1]
-        )
-    encoder.embeddings.LayerNorm.load_state_dict(minilm.embeddings.LayerNorm.state_dict())
-    encoder.encoder.load_state_dict(minilm.encoder.state_dict())
+    transplant(minilm, model, piece_embeddings(pieces, source))
 
     output.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(output)

@@ -9,7 +9,6 @@ Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import sys
@@ -32,8 +31,6 @@ from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.entities_udf import make_entities_udf
 from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
 from udfs.labels import LabelScheme
-
-log = logging.getLogger("spark_entities.enrich")
 
 _RESULT = "_spark_entities_result"
 

@@ -72,10 +72,6 @@ class FileSystem:
         """Delete a folder and all in it, if it is there."""
         self._files.delete(self._path(path), True)
 
-    def make(self, path: str) -> None:
-        """Make a folder and the ones above it."""
-        self._files.mkdirs(self._path(path))
-
 
 def open_output(
     spark: SparkSession, section: OutputSection, df: DataFrame, source: str | None
@@ -182,7 +178,11 @@ def _put_in_place(output: Output, staging: str, part: str, run_id: str) -> None:
     elif output.mode == "overwrite":
         replaced = output.beside("replaced", run_id)
         files.rename(output.path, replaced)
-        files.rename(staging, output.path)
+        try:
+            files.rename(staging, output.path)
+        except Exception:
+            files.rename(replaced, output.path)
+            raise
         files.delete(replaced)
     else:
         raise PublishError(f"{output.path} appeared while this run was working; it stays as it is.")

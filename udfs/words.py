@@ -96,11 +96,10 @@ def find_words(
     """
     characters = _Characters.of(codepoints, char_splits)
     starts, ends = characters.trim(token_offsets)
-    document_ends = np.repeat(char_splits[1:], np.diff(token_splits))
-    after = np.minimum(token_offsets[:, 1], document_ends - 1)
-    lone = word_start_ids[token_ids] & (starts == ends) & (after == token_offsets[:, 1])
-    lone[lone] = characters.kinds[after[lone]] != _SPACE
-    starts, ends = np.where(lone, after, starts), np.where(lone, after + 1, ends)
+    lone = word_start_ids[token_ids] & (starts == ends)
+    lone[lone] = characters.continues_after(token_offsets[lone, 1])
+    starts = np.where(lone, token_offsets[:, 1], starts)
+    ends = np.where(lone, starts + 1, ends)
     seen = np.flatnonzero(ends > starts)
     anchors = characters.first_letter(starts[seen], ends[seen])
     char_word = characters.word_index[anchors]
@@ -140,6 +139,7 @@ class _Characters:
 
     kinds: NDArray[np.uint8]  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
     extends: Bools  # (num_chars,): a combining mark or the like
+    opens_document: Bools  # (num_chars,)
     word_index: Ints  # (num_chars,): meaningless for white space
     word_offsets: Ints  # (num_words, 2)
 
@@ -164,6 +164,7 @@ class _Characters:
         return cls(
             kinds=kinds,
             extends=extends,
+            opens_document=opens_document,
             word_index=np.cumsum(starts) - 1,
             word_offsets=np.stack([word_starts, word_ends], axis=1),
         )
@@ -177,6 +178,13 @@ class _Characters:
         )
         starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
         return starts, np.maximum(ends_visible[offsets[:, 1]], starts)
+
+    def continues_after(self, places: Ints) -> Bools:
+        """Tell whether a document goes on at a place, with something that can be seen."""
+        inside = places < len(self.kinds)
+        inside[inside] = ~self.opens_document[places[inside]]
+        inside[inside] = self.kinds[places[inside]] != _SPACE
+        return inside
 
     def first_letter(self, starts: Ints, ends: Ints) -> Ints:
         """Return where the first letter of each range is, or its start where it has none."""

@@ -15,7 +15,7 @@ from jobs.enrich import (
     new_run_id,
     run,
 )
-from jobs.publish import open_output, publish
+from jobs.publish import FileSystem, open_output, publish
 from udfs.errors import ConfigError, PublishError
 from udfs.labels import LabelScheme
 
@@ -227,6 +227,24 @@ def test_an_existing_output_needs_a_mode_that_allows_it(spark, documents, capsys
     flags = ["--input.path", config.input.path, "--input.format", "json"]
     assert main([*flags, "--output.path", config.output.path]) == 2
     assert "Set output.mode to 'append'" in capsys.readouterr().err
+
+
+def test_an_overwrite_that_cannot_take_its_place_puts_the_old_one_back(
+    spark, documents, tmp_path, monkeypatch
+):
+    run(spark, documents([EMMA], run={"id": "run-a"}))
+    rename = FileSystem.rename
+
+    def fail_on_staging(self: FileSystem, source: str, target: str) -> None:
+        if "staging" in source:
+            raise PublishError("no room")
+        rename(self, source, target)
+
+    monkeypatch.setattr(FileSystem, "rename", fail_on_staging)
+    with pytest.raises(PublishError, match="no room"):
+        run(spark, documents([EMMA], output={"mode": "overwrite"}))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["entity_run=run-a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["documents.json", "out"]
 
 
 @pytest.mark.parametrize("num_written", [9, 11])

@@ -94,6 +94,20 @@ def test_a_lone_word_start_on_the_space_is_the_first_piece_of_the_word():
     assert tokens.offsets[1].tolist() == [3, 4]
 
 
+def test_a_lone_word_start_at_the_end_claims_no_word_of_the_next_document():
+    text = "in Gent"
+    tokens = find_words(
+        codepoints=np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32),
+        char_splits=np.array([0, 3, 7]),
+        token_ids=np.array([0, 1, 0], dtype=np.int32),
+        token_offsets=np.array([[0, 2], [2, 3], [3, 7]]),
+        token_splits=np.array([0, 2, 3]),
+        continuation_ids=np.array([False, False]),
+        word_start_ids=np.array([False, True]),
+    )
+    assert tokens.word_index.tolist() == [0, -1, 1]
+
+
 def test_pieces_that_share_one_han_character_make_one_word():
     tokens = words_of("京都", [(0, 1), (0, 1), (0, 1), (1, 2)])
     assert tokens.word_index.tolist() == [0, 0, 0, 1]
