@@ -1,5 +1,5 @@
 # Everything here runs inside $(VENV), which the first target that needs it makes.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 CORPORA ?= corpora
 BUNDLED ?= build/bundled
@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 .PHONY: help demo test test-unit parity memory lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
