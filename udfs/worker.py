@@ -72,10 +72,10 @@ def classify_batches(
     first = next(buffers, None)
     if first is None:
         return
-    from udfs.classifier import TokenClassifier
-
     loads = _Loads()
     model = cached_model(model_options, assigned_device(), loads)
+    from udfs.classifier import TokenClassifier
+
     classifier = TokenClassifier(model=model, options=classify_options)
     for classified in classifier.classify_buffers(chain([first], buffers)):
         metrics = {
@@ -113,6 +113,8 @@ def gather(
 
 def cached_model(options: ModelOptions, device: str | None, loads: _Loads) -> LoadedModel:
     """Return this worker's model for a device, loading it the first time it is asked for.
+
+    The first time counts the import of torch and transformers too, as it is part of the wait.
 
     The key has the device: with several GPUs an executor, Spark hands one worker another GPU at
     each task.
