@@ -1,9 +1,11 @@
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
+from safetensors.numpy import load_file, save_file
 
 from jobs.config import EnrichConfig, OutputSection
 from jobs.enrich import (
@@ -16,6 +18,7 @@ from jobs.enrich import (
     run,
 )
 from jobs.publish import FileSystem, open_output, publish
+from udfs.checkpoint import BUNDLED_FOLDER
 from udfs.errors import ConfigError, PublishError
 from udfs.labels import LabelScheme
 
@@ -218,6 +221,39 @@ def test_a_mistake_ends_with_status_2(spark, documents, capsys, flags, message):
     config = documents([EMMA])
     common = ["--input.path", config.input.path, "--input.format", "json"]
     assert main([*common, "--output.path", config.output.path, *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_text_column_that_is_no_string_ends_with_status_2(spark, tmp_path, capsys):
+    source = str(tmp_path / "in")
+    spark.range(3).withColumnRenamed("id", "text").write.parquet(source)
+    assert main(["--input.path", source, "--output.path", str(tmp_path / "out")]) == 2
+    assert "input.text_column='text' is of type bigint, not string" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["in", "in/out"])
+def test_an_output_within_the_input_ends_with_status_2(spark, tmp_path, capsys, output):
+    source = str(tmp_path / "in")
+    spark.createDataFrame([(EMMA,)], "text string").write.parquet(source)
+    flags = ["--output.path", str(tmp_path / output), "--output.mode", "overwrite"]
+    assert main(["--input.path", source, *flags]) == 2
+    assert "choose another output.path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [("model.safetensors", "has no *.safetensors"), ("classifier", "has no classifier head")],
+)
+def test_a_checkpoint_that_cannot_be_trusted_ends_with_status_2(tmp_path, capsys, lost, message):
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED_FOLDER, folder)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    if lost == "classifier":
+        encoder = {name: value for name, value in weights.items() if not name.startswith(lost)}
+        save_file(encoder, folder / "model.safetensors", metadata={"format": "pt"})
+    flags = ["--input.path", "x", "--output.path", "y", "--model.name", str(folder)]
+    assert main(flags) == 2
     assert message in capsys.readouterr().err
 
 

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 def model(folder):
     """A model trained to tag the made-up sentences."""
     write_sentences(folder / "train.tsv", 300, seed=1)
-    base = make_checkpoint("WordPiece cased", folder / "base")
+    base = make_checkpoint("WordPiece uncased", folder / "base")
     training = Training(
         epochs=30,
         max_sentences_per_text=1,
