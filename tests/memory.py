@@ -46,7 +46,9 @@ def batches(rows: int, chars: int) -> Iterator[list[str | None]]:
 class EveryTokenAName(torch.nn.Module):
     """A network that costs nothing and finds an entity in every word."""
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> SimpleNamespace:
         """Return float32, (rows, width, 9), with the second label ahead."""
         logits = torch.zeros(*input_ids.shape, 9)
         logits[..., 1] = 1.0

@@ -20,6 +20,7 @@ from udfs.classifier import TokenClassifier
 from udfs.labels import LabelScheme
 from udfs.model import LoadedModel
 from udfs.options import ClassifyOptions
+from udfs.tokenization import ChunkTokenizer
 
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -34,7 +35,9 @@ class TableNetwork(torch.nn.Module):
         self.poison_id = poison_id
         self.shapes: list[tuple[int, ...]] = []
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
+    ) -> SimpleNamespace:
         self.shapes.append(tuple(input_ids.shape))
         if self.poison_id is not None and (input_ids == self.poison_id).any():
             raise RuntimeError("the model saw: a secret document")
@@ -75,7 +78,7 @@ def make_classifier(
     continuation[[index for piece, index in vocabulary.items() if piece.startswith("##")]] = True
     model = LoadedModel(
         network=TableNetwork(logits, poison_id=vocabulary[poison] if poison else None),
-        tokenizer=tokenizer,
+        tokenizer=ChunkTokenizer(tokenizer),
         scheme=LabelScheme.from_id2label(id2label),
         device=torch.device("cpu"),
         max_positions=max_positions,

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from udfs.arrays import Bools, Floats, Ints
 from udfs.labels import LabelScheme
 from udfs.options import AggregationStrategy
-from udfs.records import Bools, Entities, Floats, Ints, Predictions, Tokens
+from udfs.records import Entities, Predictions, Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from udfs.records import Bools, Ints, Windows
+from udfs.arrays import Bools, Ints
+from udfs.records import Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,33 +35,61 @@ class Batch:
     """Windows laid out for the model. All arrays: (rows, width)."""
 
     input_ids: Ints
-    attention_mask: Ints
+    attention_mask: Ints | None  # nothing where there is no padding
     token_index: Ints  # the token of the buffer at each place, where `owned`
     owned: Bools  # places with a token whose prediction this window gives
 
 
-def plan_batches(lengths: Ints, max_padded_tokens: int) -> Iterator[Ints]:
-    """Yield the windows of each batch, longest first.
+def plan_batches(
+    lengths: Ints, *, max_padded_tokens: int, batch_cost_tokens: int
+) -> Iterator[Ints]:
+    """Yield the windows of each batch, longest first, so that all of them together cost least.
 
-    A batch is as wide as its first window and holds as many as the budget admits: rows times width
-    stays within `max_padded_tokens`, but for a single window that is longer.
+    A batch costs its rows times its width, and `batch_cost_tokens` for being one more. Rows times
+    width stays within `max_padded_tokens`, but for a single window that is longer. Windows are
+    ranked by length, and cut into groups where a shortest path over the distinct lengths says;
+    the windows of a group are dealt evenly to as few batches as the budget admits.
 
     Args:
         lengths: (num_windows,), special tokens counted.
         max_padded_tokens: rows times width of one batch.
+        batch_cost_tokens: what a batch costs beside its tokens, in the time of a token.
 
     Yields: int64, (batch rows,), indices into `lengths`; each index comes once.
 
-    >>> [batch.tolist() for batch in plan_batches(np.array([2, 9, 3, 2]), 6)]
-    [[1], [2, 0], [3]]
+    >>> batches = plan_batches(np.array([2, 9, 3, 2]), max_padded_tokens=9, batch_cost_tokens=2)
+    >>> [batch.tolist() for batch in batches]
+    [[1], [2, 0, 3]]
 
     """
     order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        rows = max(1, max_padded_tokens // int(lengths[order[start]]))
-        yield order[start : start + rows]
-        start += rows
+    widths, counts = np.unique(lengths, return_counts=True)
+    widths, ends = widths[::-1], np.cumsum(counts[::-1])
+    starts = ends - counts[::-1]
+    most_rows = np.maximum(1, max_padded_tokens // widths)
+    for first, last in _cheapest_groups(widths, starts, ends, most_rows, batch_cost_tokens):
+        group = order[starts[first] : ends[last]]
+        yield from np.array_split(group, -(-len(group) // most_rows[first]))
+
+
+def _cheapest_groups(
+    widths: Ints, starts: Ints, ends: Ints, most_rows: Ints, batch_cost_tokens: int
+) -> list[tuple[int, int]]:
+    """Return the first and the last distinct length of each group, longest first."""
+    least = np.zeros(len(widths) + 1)  # least[j]: cost of the j longest of the distinct lengths
+    opened = np.zeros(len(widths), dtype=np.int64)  # first length of the group that ends here
+    for last in range(len(widths)):
+        rows = ends[last] - starts[: last + 1]
+        batches = -(-rows // most_rows[: last + 1])
+        costs = least[: last + 1] + rows * widths[: last + 1] + batches * batch_cost_tokens
+        opened[last] = costs.argmin()
+        least[last + 1] = costs[opened[last]]
+    groups = []
+    last = len(widths) - 1
+    while last >= 0:
+        groups.append((int(opened[last]), last))
+        last = int(opened[last]) - 1
+    return groups[::-1]
 
 
 def lay_out(token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame) -> Batch:
@@ -75,7 +104,8 @@ def lay_out(token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: F
     """
     starts, ends = windows.starts[rows, None], windows.ends[rows, None]
     before, after = len(frame.prefix_ids), len(frame.suffix_ids)
-    width = int((ends - starts).max()) + before + after
+    sizes = ends - starts + before + after
+    width = int(sizes.max())
     columns = np.arange(width)[None, :]
     token_index = starts + columns - before
     inside = (token_index >= starts) & (token_index < ends)
@@ -87,7 +117,7 @@ def lay_out(token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: F
     owned_starts, owned_ends = windows.owned_starts[rows, None], windows.owned_ends[rows, None]
     return Batch(
         input_ids=input_ids,
-        attention_mask=(columns < ends - starts + before + after).astype(np.int64),
+        attention_mask=None if sizes.min() == width else (columns < sizes).astype(np.int64),
         token_index=token_index,
         owned=(token_index >= owned_starts) & (token_index < owned_ends),
     )

@@ -11,35 +11,45 @@ Must not import: pyspark.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 
 import numpy as np
 import pyarrow as pa
 import torch
 
 from udfs.aggregation import find_entities, needs_probabilities
+from udfs.arrays import Ints
 from udfs.batching import lay_out, plan_batches
 from udfs.errors import InferenceError
 from udfs.model import LoadedModel, load_model
 from udfs.options import ClassifyOptions, ModelOptions
-from udfs.records import Encoding, Predictions, Text
+from udfs.records import Encoding, Predictions
 from udfs.results import make_error_rows, make_rows
+from udfs.text import Text
 from udfs.windows import cut_windows
 from udfs.words import find_words
 
 log = logging.getLogger("spark_entities.classifier")
 
-# Padded tokens of a batch, by device: small batches stay in a CPU's cache, large ones fill a GPU.
-_MAX_PADDED_TOKENS = {"cpu": 1024, "cuda": 32_768}
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BatchCosts:
+    """How large batches should be on a device, and what a batch costs beside its tokens."""
+
+    max_padded_tokens: int
+    batch_cost_tokens: int
+
+
+# Small batches stay in a CPU's cache, large ones fill a GPU. `jobs.benchmark sweep` measures them.
+_BATCH_COSTS = {
+    "cpu": _BatchCosts(max_padded_tokens=1024, batch_cost_tokens=32),
+    "cuda": _BatchCosts(max_padded_tokens=32_768, batch_cost_tokens=1024),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +60,27 @@ class Classified:
     num_model_tokens: int = 0
     num_padded_tokens: int = 0
     forward_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Distinct:
+    """The texts of a buffer without repetitions, and which of them stands in each row."""
+
+    texts: list[str | None]
+    place: Ints  # (num_rows,)
+
+    @classmethod
+    def of(cls, texts: Sequence[str | None]) -> _Distinct:
+        """Rank texts by where they come first."""
+        places: dict[str | None, int] = {}
+        place = [places.setdefault(text, len(places)) for text in texts]
+        return cls(texts=list(places), place=np.array(place, dtype=np.int64))
+
+    def repeat(self, classified: Classified) -> Classified:
+        """Give each row the result of its text."""
+        if len(self.texts) == len(self.place):
+            return classified
+        return replace(classified, rows=classified.rows.take(pa.array(self.place)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +130,20 @@ class TokenClassifier:
         return pa.concat_arrays([batch.rows for batch in self.classify_buffers([texts])])
 
     def classify_buffers(self, buffers: Iterable[Sequence[str | None]]) -> Iterator[Classified]:
-        """Classify buffers of texts in turn, each while the next one is being encoded."""
+        """Classify buffers of texts in turn, each while the next one is being encoded.
+
+        Texts that are the same in a buffer are classified once.
+        """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
-            pending: deque[tuple[Sequence[str | None], Future[Encoding]]] = deque()
+            pending: deque[tuple[_Distinct, Future[Encoding]]] = deque()
             for texts in buffers:
-                pending.append((texts, pool.submit(self.encode, texts)))
+                distinct = _Distinct.of(texts)
+                pending.append((distinct, pool.submit(self.encode, distinct.texts)))
                 if len(pending) == 2:
                     earlier, encoding = pending.popleft()
-                    yield self._classify(earlier, encoding.result)
-            for texts, encoding in pending:
-                yield self._classify(texts, encoding.result)
+                    yield earlier.repeat(self._classify(earlier.texts, encoding.result))
+            for last, encoding in pending:
+                yield last.repeat(self._classify(last.texts, encoding.result))
 
     def encode(self, texts: Sequence[str | None]) -> Encoding:
         """Tokenise documents whole, without truncation, and cut their windows.
@@ -120,26 +155,13 @@ class TokenClassifier:
         most = self.options.max_document_chars
         if any(text is not None and len(text) > most for text in texts):
             raise InferenceError(f"longer than classify.max_document_chars={most} characters")
-        documents = [_LONE_SURROGATE.sub("\ufffd", text or "") for text in texts]
-        text = _make_text(documents, [text is None for text in texts])
-        encodings = self.model.tokenizer.encode_batch(documents, add_special_tokens=False)
-        token_splits = np.cumsum([0, *map(len, encodings)])
-        num_tokens = int(token_splits[-1])
-        ids = np.fromiter(
-            chain.from_iterable(encoding.ids for encoding in encodings), np.int32, num_tokens
-        )
-        ids = self.model.text_ids[ids]
-        offsets = np.fromiter(
-            chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings)),
-            np.int64,
-            2 * num_tokens,
-        ).reshape(-1, 2)
-        document_starts = np.repeat(text.row_splits[:-1], np.diff(token_splits))
+        text = Text.join(texts)
+        ids, offsets, token_splits = self.model.tokenizer.tokenize(text)
         tokens = find_words(
             codepoints=text.codepoints,
             char_splits=text.row_splits,
-            token_ids=ids,
-            token_offsets=offsets + document_starts[:, None],
+            token_ids=self.model.text_ids[ids],
+            token_offsets=offsets,
             token_splits=token_splits,
             continuation_ids=self.model.continuation_ids,
             word_start_ids=self.model.word_start_ids,
@@ -164,17 +186,20 @@ class TokenClassifier:
         if needs_probabilities(self.options.aggregation_strategy):
             probabilities = np.zeros((num_tokens, num_labels), dtype=np.float32)
         frame = self.model.frame
-        budget = self.options.max_padded_tokens or _MAX_PADDED_TOKENS.get(
-            self.model.device.type, _MAX_PADDED_TOKENS["cuda"]
-        )
+        costs = _BATCH_COSTS.get(self.model.device.type, _BATCH_COSTS["cuda"])
         lengths = windows.ends - windows.starts + frame.num_special_tokens
         num_padded_tokens = 0
-        for rows in plan_batches(lengths, budget):
+        batches = plan_batches(
+            lengths,
+            max_padded_tokens=self.options.max_padded_tokens or costs.max_padded_tokens,
+            batch_cost_tokens=costs.batch_cost_tokens,
+        )
+        for rows in batches:
             batch = lay_out(encoding.tokens.ids, windows, rows, frame)
             num_padded_tokens += batch.input_ids.size
             logits = self.model.network(
-                input_ids=torch.from_numpy(batch.input_ids).to(self.model.device),
-                attention_mask=torch.from_numpy(batch.attention_mask).to(self.model.device),
+                input_ids=self._on_device(batch.input_ids),
+                attention_mask=self._on_device(batch.attention_mask),
             ).logits
             # float32, (rows, width, num_labels)
             distribution = logits.float().softmax(dim=-1)
@@ -195,6 +220,9 @@ class TokenClassifier:
             num_padded_tokens=num_padded_tokens,
             forward_seconds=time.monotonic() - started,
         )
+
+    def _on_device(self, array: Ints | None) -> torch.Tensor | None:
+        return None if array is None else torch.from_numpy(array).to(self.model.device)
 
     def decode(self, encoding: Encoding, predictions: Predictions) -> pa.StructArray:
         """Join tokens to words and words to entities, over whole documents."""
@@ -239,13 +267,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, InferenceError):
         return str(error)
     return f"{type(error).__name__} while classifying"
-
-
-def _make_text(documents: Sequence[str], is_null: Sequence[bool]) -> Text:
-    joined = "".join(documents)
-    return Text(
-        utf8=np.frombuffer(joined.encode("utf-8"), dtype=np.uint8),
-        codepoints=np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32),
-        row_splits=np.cumsum([0, *map(len, documents)]),
-        is_null=np.array(is_null, dtype=bool),
-    )

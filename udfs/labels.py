@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from udfs.arrays import Bools, Ints
 from udfs.errors import ModelLoadError
-from udfs.records import Bools, Ints
 
 OUTSIDE = "O"
 

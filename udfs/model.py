@@ -23,12 +23,13 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from udfs.arrays import Bools
 from udfs.batching import Frame
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.errors import ModelLoadError
 from udfs.labels import LabelScheme
 from udfs.options import ModelOptions, Precision
-from udfs.records import Bools
+from udfs.tokenization import ChunkTokenizer
 
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
 
@@ -38,7 +39,7 @@ class LoadedModel:
     """A model and its tokenizer, ready on a device."""
 
     network: torch.nn.Module
-    tokenizer: Tokenizer
+    tokenizer: ChunkTokenizer
     scheme: LabelScheme
     device: torch.device
     max_positions: int  # special tokens counted
@@ -67,14 +68,16 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
     text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
     if loaded.unk_token_id is not None:
         text_ids[loaded.all_special_ids] = loaded.unk_token_id
+    frame = _frame(tokenizer, loaded.pad_token_id)
+    tokenizer.post_processor = None
     network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
     return LoadedModel(
         network=network.to(target),
-        tokenizer=tokenizer,
+        tokenizer=ChunkTokenizer(tokenizer),
         scheme=checkpoint.scheme,
         device=target,
         max_positions=checkpoint.max_positions,
-        frame=_frame(tokenizer, loaded.pad_token_id),
+        frame=frame,
         continuation_ids=_continuation_ids(tokenizer),
         word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
         text_ids=text_ids,

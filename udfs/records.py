@@ -12,19 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """The characters of a buffer of documents, end to end."""
-
-    utf8: NDArray[np.uint8]  # (num_bytes,)
-    codepoints: NDArray[np.uint32]  # (num_chars,)
-    row_splits: Ints  # (num_documents + 1,), in characters
-    is_null: Bools  # (num_documents,)
+from udfs.arrays import Bools, Floats, Ints
+from udfs.text import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from udfs.arrays import Bools, Ints
 from udfs.labels import LabelScheme
 from udfs.options import AggregationStrategy
-from udfs.records import Bools, Encoding, Entities, Ints, Text
+from udfs.records import Encoding, Entities
 
 _PLACE = [("word", pa.string()), ("start", pa.int32()), ("end", pa.int32())]
 ENTITY_TYPE = pa.struct([("entity_group", pa.string()), ("score", pa.float32()), *_PLACE])
@@ -55,7 +55,7 @@ def make_rows(
         names = groups.take(pa.array(scheme.group_ids[entities.label_ids]))
         head = [names, pa.array(entities.scores)]
     place = [
-        slice_text(text, entities.offsets),
+        text.slices(entities.offsets[:, 0], entities.offsets[:, 1]),
         pa.array(local[:, 0].astype(np.int32)),
         pa.array(local[:, 1].astype(np.int32)),
     ]
@@ -83,22 +83,4 @@ def make_error_rows(errors: Sequence[str], strategy: AggregationStrategy) -> pa.
 def _lists(splits: Ints, values: pa.Array, is_null: Bools) -> pa.ListArray:
     return pa.ListArray.from_arrays(
         pa.array(splits.astype(np.int32)), values, mask=pa.array(is_null)
-    )
-
-
-def slice_text(text: Text, offsets: Ints) -> pa.StringArray:
-    """Cut character ranges out of a buffer's text.
-
-    `offsets`: (n, 2), in the characters of the buffer. Returns n strings, by one gather of bytes.
-    """
-    char_sizes = 1 + np.sum(
-        text.codepoints[None, :] >= np.array([0x80, 0x800, 0x10000])[:, None], axis=0
-    )
-    char_bytes = np.concatenate([[0], np.cumsum(char_sizes)])
-    starts, ends = char_bytes[offsets[:, 0]], char_bytes[offsets[:, 1]]
-    splits = np.concatenate([[0], np.cumsum(ends - starts)])
-    gather = np.arange(splits[-1]) + np.repeat(starts - splits[:-1], ends - starts)
-    data: NDArray[np.uint8] = text.utf8[gather]
-    return pa.StringArray.from_buffers(
-        len(offsets), pa.py_buffer(splits.astype(np.int32)), pa.py_buffer(data)
     )

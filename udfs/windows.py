@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from udfs.records import Bools, Ints, Windows
+from udfs.arrays import Bools, Ints
+from udfs.records import Windows
 
 
 def cut_windows(

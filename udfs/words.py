@@ -19,7 +19,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from udfs.records import Bools, Ints, Tokens
+from udfs.arrays import Bools, Ints
+from udfs.records import Tokens
 
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)

@@ -92,18 +92,18 @@ def classify_batches(
 def gather(
     batches: Iterable[Sequence[str | None]], buffer_chars: int
 ) -> Iterator[list[str | None]]:
-    """Join batches until they hold `buffer_chars` characters, each row counting one more.
+    """Regroup batches into buffers of `buffer_chars` characters, each row counting one more.
 
-    Every row comes once, in order.
+    A batch of Arrow's may be many buffers, or a part of one. Every row comes once, in order.
 
-    >>> list(gather([["ab", None], ["c"], [], ["d"]], 5))
-    [['ab', None, 'c'], ['d']]
+    >>> list(gather([["ab", None], ["c"], [], ["defg", "h"]], 5))
+    [['ab', None, 'c'], ['defg'], ['h']]
     """
     buffer: list[str | None] = []
     size = 0
-    for batch in batches:
-        buffer.extend(batch)
-        size += sum(1 + len(text or "") for text in batch)
+    for text in chain.from_iterable(batches):
+        buffer.append(text)
+        size += 1 + len(text or "")
         if size >= buffer_chars:
             yield buffer
             buffer, size = [], 0

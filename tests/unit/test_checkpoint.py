@@ -117,13 +117,13 @@ def test_a_loaded_model_knows_its_window_and_its_special_tokens(checkpoint):
     model = load_model(ModelOptions(name=str(checkpoint), precision="float32"))
     assert model.capacity == 30
     assert (model.frame.prefix_ids.tolist(), model.frame.suffix_ids.tolist()) == ([0], [2])
-    assert model.frame.pad_token_id == model.tokenizer.token_to_id("<pad>")
+    assert model.frame.pad_token_id == model.tokenizer.tokenizer.token_to_id("<pad>")
     assert model.network.dtype == torch.float32
     assert not model.network.training
 
 
 def test_typed_special_tokens_are_text(checkpoint):
     model = load_model(ModelOptions(name=str(checkpoint)))
-    special = [model.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
-    unknown = model.tokenizer.token_to_id("<unk>")
+    special = [model.tokenizer.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
+    unknown = model.tokenizer.tokenizer.token_to_id("<unk>")
     assert model.text_ids[special].tolist() == [unknown] * 3

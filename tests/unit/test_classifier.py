@@ -46,7 +46,7 @@ def test_average_takes_the_label_with_the_highest_mean_probability():
 
 def test_max_takes_the_label_of_the_surest_piece():
     classifier = make_classifier({"a": "B-PER", "##b": "B-LOC"}, aggregation_strategy="max")
-    surest = classifier.model.tokenizer.token_to_id("##b")
+    surest = classifier.model.tokenizer.tokenizer.token_to_id("##b")
     classifier.model.network.logits[surest] *= 2
     assert found(classifier, "axb") == [("axb", "LOC")]
 
@@ -124,7 +124,9 @@ def test_one_bad_document_costs_no_other(caplog):
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
 def test_a_score_that_is_no_finite_number_is_an_error_of_its_document(value):
     classifier = make_classifier(SCRIPT)
-    classifier.model.network.logits[classifier.model.tokenizer.token_to_id("z"), 1] = float(value)
+    classifier.model.network.logits[classifier.model.tokenizer.tokenizer.token_to_id("z"), 1] = (
+        float(value)
+    )
     good, bad = classifier.classify(["j", "z"]).to_pylist()
     assert good["error"] is None
     assert bad["error"] == "the model gave a score that is not a finite number"
@@ -172,3 +174,11 @@ def test_a_document_over_the_limit_gets_an_error_and_the_others_their_entities()
 def test_a_stride_that_does_not_fit_the_model_is_refused():
     with pytest.raises(ConfigError, match=r"stride=8, window=8 tokens\. Set .* to 0\.\.7"):
         make_classifier(SCRIPT, id2label=LABELS, max_positions=10, stride=8)
+
+
+def test_equal_texts_of_a_buffer_are_classified_once():
+    classifier = make_classifier(SCRIPT)
+    texts = ["j a", None, "p", "j a", "", None, "j a"]
+    rows = classifier.classify(texts).to_pylist()
+    assert sum(shape[0] for shape in classifier.model.network.shapes) == 2
+    assert rows == [make_classifier(SCRIPT).classify([text])[0].as_py() for text in texts]

@@ -22,10 +22,10 @@ LAYERS = [
     {"schema", "worker"},
     {"classifier"},
     {"model"},
-    {"aggregation", "results", "windows", "batching", "words", "checkpoint"},
-    {"labels"},
-    {"options", "records"},
-    {"errors"},
+    {"aggregation", "results", "windows", "batching", "words", "checkpoint", "tokenization"},
+    {"labels", "records"},
+    {"options", "text"},
+    {"errors", "arrays"},
 ]
 
 

@@ -54,7 +54,7 @@ def test_rows_keep_their_order_whatever_the_batches(checkpoint):
 
 
 def test_metrics_stand_on_the_first_row_of_a_buffer(checkpoint):
-    rows = run(checkpoint, [["a b", "c"], ["d"]], buffer_chars=1)
+    rows = run(checkpoint, [["a b", "c"], ["d"]], buffer_chars=6)
     assert [row["metrics"] is not None for row in rows] == [True, False, True]
     assert rows[0]["metrics"]["num_model_tokens"] == 4 + 3
     assert rows[2]["metrics"]["num_model_tokens"] == 3
