@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="spark-entities evaluate", description=__doc__)
     parser.add_argument("--file", type=Path, required=True, help="CoNLL file, gzipped or not")
     parser.add_argument("--model", default=ModelOptions().name, help="folder, Hub id or 'bundled'")
+    parser.add_argument("--precision", default="auto", help="as model.precision (auto)")
     parser.add_argument("--sentences", type=int, default=5, help="neighbours in one text (5)")
     parser.add_argument("--master", default="local[2]")
     options = parser.parse_args(arguments)
@@ -114,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         groups = group_sentences(list(read_conll(options.file)), options.sentences)
         texts = [detokenise([*chain.from_iterable(s.words for s in group)]) for group in groups]
         gold = [[*chain.from_iterable(s.tags for s in group)] for group in groups]
-        model = ModelOptions(name=options.model)
+        model = ModelOptions(name=options.model, precision=options.precision)
         predicted = predict_tags(spark, texts, model, plain=is_plain(gold))
     except (ConfigError, ModelLoadError, OSError) as error:
         print(f"refused: {error}", file=sys.stderr)

@@ -7,6 +7,7 @@ transformers.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -58,11 +59,16 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
     """Load a checkpoint onto a device, whole or not at all.
 
     Raises:
-        ModelLoadError: if weights are missing or do not fit, or the tokenizer is a slow one.
+        ModelLoadError: if weights are missing or do not fit, the tokenizer is a slow one, or the
+            device cannot compute in the precision.
 
     """
     checkpoint = find_checkpoint(options)
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if options.precision == "int8" and target.type != "cpu":
+        raise ModelLoadError(
+            f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
+        )
     loaded = _load_tokenizer(checkpoint)
     tokenizer: Tokenizer = loaded.backend_tokenizer
     text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
@@ -71,6 +77,8 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
     frame = _frame(tokenizer, loaded.pad_token_id)
     tokenizer.post_processor = None
     network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    if options.precision == "int8":
+        network = _quantize(network)
     return LoadedModel(
         network=network.to(target),
         tokenizer=ChunkTokenizer(tokenizer),
@@ -85,9 +93,9 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Choose the number format: `auto` takes the smallest that the device computes natively."""
+    """Choose the format of the weights: `auto` takes what the device computes fastest as it is."""
     if precision != "auto":
-        return _DTYPES[precision]
+        return _STORED_AS[precision]
     if device.type == "cuda":
         capable = torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if capable else torch.float16
@@ -95,11 +103,23 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-_DTYPES: dict[Precision, torch.dtype] = {
+_STORED_AS: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
+    "int8": torch.float32,  # until `_quantize`
 }
+
+
+def _quantize(network: torch.nn.Module) -> torch.nn.Module:
+    """Multiply in 8-bit integers, scaled by output channel; all else stays float32."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch advises to move to torchao, which needs a compiler
+        quantization = torch.ao.quantization
+        quantized: torch.nn.Module = quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            network, {torch.nn.Linear: quantization.per_channel_dynamic_qconfig}, inplace=True
+        )
+    return quantized
 
 
 def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:

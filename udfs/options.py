@@ -11,7 +11,7 @@ from typing import Literal, TypeVar, get_args
 from udfs.errors import ConfigError
 
 AggregationStrategy = Literal["none", "simple", "first", "average", "max"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 BUNDLED = "bundled"
 
@@ -37,7 +37,8 @@ class ModelOptions:
     )
     precision: Precision = _setting(
         "auto",
-        "Number format; `auto` takes bfloat16 or float16 where the hardware computes it natively.",
+        "Number format; `auto` takes bfloat16 or float16 where the hardware computes it natively. "
+        "`int8`, on a CPU only, is faster and less exact.",
     )
 
     def __post_init__(self) -> None:

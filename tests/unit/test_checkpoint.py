@@ -127,3 +127,21 @@ def test_typed_special_tokens_are_text(checkpoint):
     special = [model.tokenizer.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
     unknown = model.tokenizer.tokenizer.token_to_id("<unk>")
     assert model.text_ids[special].tolist() == [unknown] * 3
+
+
+def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
+    exact, rough = (
+        load_model(ModelOptions(name=str(checkpoint), precision=precision), "cpu").network
+        for precision in ("float32", "int8")
+    )
+    kinds = {type(module).__module__ for module in rough.modules()}
+    assert "torch.ao.nn.quantized.dynamic.modules.linear" in kinds
+    input_ids = torch.arange(4, 20).reshape(2, 8)
+    with torch.inference_mode():
+        difference = rough(input_ids=input_ids).logits - exact(input_ids=input_ids).logits
+        assert 0 < difference.abs().max() < 0.1 * exact(input_ids=input_ids).logits.abs().max()
+
+
+def test_int8_is_refused_where_there_is_no_cpu(checkpoint):
+    with pytest.raises(ModelLoadError, match=r"model\.precision='int8' runs on a CPU, not on meta"):
+        load_model(ModelOptions(name=str(checkpoint), precision="int8"), "meta")
