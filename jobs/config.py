@@ -55,6 +55,9 @@ class InputSection(BaseModel):
     text_column: str = "text"
     """The column with the documents."""
 
+    min_partitions: int | None = Field(default=None, ge=1)
+    """Spread an input of fewer partitions by its text; as many as tasks run at once when absent."""
+
 
 class OutputSection(BaseModel):
     """Where the result goes."""

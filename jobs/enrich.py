@@ -26,7 +26,7 @@ from jobs.config import EnrichConfig, load_config
 from jobs.publish import RUN_COLUMN, open_output, publish
 from jobs.report import Summary, print_documents, print_summary
 from jobs.session import make_session
-from jobs.tables import check_columns, quoted, read_input
+from jobs.tables import check_columns, quoted, read_input, spread
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.entities_udf import make_entities_udf
 from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
@@ -47,9 +47,11 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     checkpoint = check_model(config)
     run_id = config.run.id or new_run_id()
     documents = read_input(spark, config.input)
+    check_table(documents, config, checkpoint)
     entered, classified = Observation(), Observation()
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
-    result = plan(counted, config, checkpoint, run_id, classified)
+    spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
+    result = plan(spread_out, config, checkpoint, run_id, classified)
     output = open_output(spark, config.output, documents, config.input.path)
 
     def audit(num_written: int) -> None:
@@ -70,7 +72,9 @@ def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
         ModelLoadError: if the checkpoint cannot be trusted.
 
     """
-    return plan(df, config, check_model(config), config.run.id or new_run_id())
+    checkpoint = check_model(config)
+    check_table(df, config, checkpoint)
+    return plan(df, config, checkpoint, config.run.id or new_run_id())
 
 
 def plan(
@@ -80,24 +84,32 @@ def plan(
     run_id: str,
     observation: Observation | None = None,
 ) -> DataFrame:
-    """Plan the enrichment with a checkpoint that was checked; an observation gets the metrics."""
-    scheme, text = checkpoint.scheme, config.input.text_column
+    """Plan the enrichment of a table that was checked; an observation gets the metrics."""
+    scheme = checkpoint.scheme
     groups = group_columns(scheme)
-    added = ["entities", *groups, "entity_error", "entity_model", RUN_COLUMN]
-    check_columns(df, text, added)
     entities_of = make_entities_udf(checkpoint.worker_options, config.classify)
-    result = df.withColumn(_RESULT, entities_of(F.col(quoted(text))))
+    result = df.withColumn(_RESULT, entities_of(F.col(quoted(config.input.text_column))))
     mentions = _Mentions(scheme, by_label=config.classify.aggregation_strategy == "none")
     if observation is not None:
         result = result.observe(observation, *_metrics(mentions))
     return result.select(
         *(F.col(quoted(name)) for name in df.columns),
         F.col(f"{_RESULT}.entities").alias("entities"),
-        *(mentions.surface_forms(group).alias(name) for name, group in groups.items()),
+        *(
+            mentions.surface_forms(group).alias(name)
+            for name, group in group_columns(scheme).items()
+        ),
         F.col(f"{_RESULT}.error").alias("entity_error"),
         F.lit(checkpoint.identity).alias("entity_model"),
         F.lit(run_id).alias(RUN_COLUMN),
     )
+
+
+def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> None:
+    """Check that the table has its documents, and no column that the job adds."""
+    groups = group_columns(checkpoint.scheme)
+    added = ["entities", *groups, "entity_error", "entity_model", RUN_COLUMN]
+    check_columns(df, config.input.text_column, added)
 
 
 def check_model(config: EnrichConfig) -> Checkpoint:

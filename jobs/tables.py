@@ -5,14 +5,23 @@ Must not import: torch, transformers. Runs on Spark Connect.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.utils import is_remote
 
 from jobs.config import InputSection
 from udfs.errors import ConfigError
+
+log = logging.getLogger("spark_entities.tables")
+
+_PARTITIONS_PER_SLOT = 3
+_MIN_PARTITION_BYTES = 1 << 17
 
 
 def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
@@ -44,6 +53,48 @@ def _named(df: DataFrame, section: InputSection) -> DataFrame:
     if section.format == "text" and section.text_column not in df.columns:
         return df.withColumnRenamed("value", section.text_column)
     return df
+
+
+def spread(df: DataFrame, text_column: str, min_partitions: int | None) -> DataFrame:
+    """Spread a table of too few partitions, so that no slot of the cluster stays idle.
+
+    Rows go where the hash of their text says: nothing is sorted, a task that is run again sends
+    each row to the same place, and equal texts meet, so that they are classified once.
+
+    Without `min_partitions`, a table gets some partitions for each slot, since documents differ in
+    length, but none of them so small that loading a model would be most of its work. A client of
+    Spark Connect sees neither partitions nor slots, so there the table stays as it is.
+    """
+    if min_partitions is None and is_remote():
+        return df
+    wanted = min_partitions or _partitions_worth_having(df)
+    found = 0 if is_remote() else _count_partitions(df)
+    if found >= wanted:
+        return df
+    log.info("The input has %d partitions; it is spread over %d by its text.", found, wanted)
+    return df.repartition(wanted, F.col(quoted(text_column)))
+
+
+def _partitions_worth_having(df: DataFrame) -> int:
+    slots = task_slots(df.sparkSession)
+    if _count_partitions(df) >= slots:
+        return 0
+    size = int(df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
+    return min(_PARTITIONS_PER_SLOT * slots, size // _MIN_PARTITION_BYTES)
+
+
+def _count_partitions(df: DataFrame) -> int | float:
+    """Count partitions without running anything; a plan with a shuffle chooses its own."""
+    plan = df._jdf.queryExecution().executedPlan()
+    if plan.getClass().getSimpleName() == "AdaptiveSparkPlanExec":
+        return math.inf
+    return df.rdd.getNumPartitions()
+
+
+def task_slots(spark: SparkSession) -> int:
+    """Count the tasks that run at once."""
+    cores = spark.sparkContext.defaultParallelism
+    return max(1, cores // int(spark.conf.get("spark.task.cpus", "1") or 1))
 
 
 def check_columns(df: DataFrame, text_column: str, added: Iterable[str]) -> None:
