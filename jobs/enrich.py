@@ -95,10 +95,7 @@ def plan(
     return result.select(
         *(F.col(quoted(name)) for name in df.columns),
         F.col(f"{_RESULT}.entities").alias("entities"),
-        *(
-            mentions.surface_forms(group).alias(name)
-            for name, group in group_columns(scheme).items()
-        ),
+        *(mentions.surface_forms(group).alias(name) for name, group in groups.items()),
         F.col(f"{_RESULT}.error").alias("entity_error"),
         F.lit(checkpoint.identity).alias("entity_model"),
         F.lit(run_id).alias(RUN_COLUMN),
