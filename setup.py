@@ -6,6 +6,8 @@ from setuptools import setup
 
 SPARK = ["pyspark>=4.0.1,<5", "pandas>=2.2,<3"]
 EVALUATE = ["seqeval>=1.2.2"]
+BENCHMARK = ["matplotlib"]
+RIVALS = ["daft", "ray[data]"]
 DEV = [
     "build",
     "hypothesis",
@@ -24,7 +26,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=["jobs", "udfs", "udfs.bundled"],
+    packages=["jobs", "jobs.benchmark", "udfs", "udfs.bundled"],
     package_data={
         "jobs": ["py.typed"],
         "udfs": ["py.typed"],
@@ -48,7 +50,9 @@ setup(
     extras_require={
         "spark": SPARK,
         "evaluate": EVALUATE,
-        "dev": [*SPARK, *EVALUATE, *DEV],
+        "benchmark": BENCHMARK,
+        "rivals": RIVALS,  # run by the benchmark where they are installed
+        "dev": [*SPARK, *EVALUATE, *BENCHMARK, *DEV],
     },
     entry_points={"console_scripts": ["spark-entities = jobs.__main__:main"]},
 )

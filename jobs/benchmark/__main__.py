@@ -1,0 +1,236 @@
+"""The command line of the measurements; each is a function, its docstring the help."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jobs.benchmark.output import print_table, save_chart, save_json
+from jobs.benchmark.workload import SCENARIOS, find_model, make_documents
+from udfs.options import BUNDLED, ModelOptions
+
+
+def spark(options: argparse.Namespace) -> None:
+    """Ours and its rivals under Spark, on the same files, beside the bare model's limit."""
+    from jobs.benchmark.spark import Scenario, compare, is_truncated
+
+    scenario = Scenario(
+        lengths=options.scenario,
+        model=options.model,
+        documents=options.documents,
+        repeats=options.repeats,
+        cores=options.cores,
+        task_cpus=options.task_cpus,
+        only=options.only,
+        folder=options.output,
+    )
+    contenders, tokens, limit = compare(scenario)
+    ours = min(c.median_seconds for c in contenders if c.name in ("ours, pandas", "ours, arrow"))
+    speeds = {c.name: tokens / c.median_seconds for c in contenders}
+    title = (
+        f"{scenario.documents:,} documents, {scenario.lengths}; {scenario.model}; "
+        f"{scenario.slots} task(s) of {scenario.task_cpus} core(s); limit {limit:,.0f} tokens/s"
+    )
+    columns = "contender|documents/s|tokens/s|time to ours|of limit|padding|loads|peak MiB|entities"
+    print_table(
+        title,
+        columns.split("|"),
+        [
+            (
+                c.name + (" (truncates)" if is_truncated(c, tokens) else ""),
+                f"{scenario.documents / c.median_seconds:,.1f}",
+                f"{speeds[c.name]:,.0f}",
+                f"{c.median_seconds / ours:.2f}",
+                f"{speeds[c.name] / limit:.0%}",
+                f"{c.padding_share:.1%}",
+                str(c.loads),
+                f"{c.peak_mib:,}",
+                f"{c.entities:,}",
+            )
+            for c in contenders
+        ],
+    )
+    tasks = f"{scenario.slots}x{scenario.task_cpus}"
+    name = f"spark-{scenario.lengths}-{Path(scenario.model).name}-{tasks}"
+    save_json(
+        options.output / f"{name}.json",
+        {
+            "limit_tokens_per_second": limit,
+            "model_tokens": tokens,
+            "contenders": {
+                c.name: {
+                    "seconds": c.seconds,
+                    "padding_share": c.padding_share,
+                    "model_loads": c.loads,
+                    "peak_mib": c.peak_mib,
+                    "entities": c.entities,
+                    "truncates": is_truncated(c, tokens),
+                }
+                for c in contenders
+            },
+        },
+    )
+    if importlib.util.find_spec("matplotlib"):
+        save_chart(options.output / f"{name}.png", title, speeds, limit)
+
+
+def sweep(options: argparse.Namespace) -> None:
+    """The engine with one budget of padded tokens after the other."""
+    import torch
+
+    from jobs.benchmark import engine
+    from udfs.classifier import TokenClassifier
+
+    torch.set_num_threads(options.cores)
+    checkpoint = ModelOptions(name=find_model(options.model, options.output / "models"))
+    model = TokenClassifier.load(checkpoint, device=options.device).model
+    documents = make_documents(options.scenario, options.documents)
+    rows = engine.sweep(model, documents, options.budgets, options.repeats)
+    best = max(speed for _, speed, _ in rows)
+    print_table(
+        f"{options.documents:,} documents, {options.scenario}; {options.model}; "
+        f"{options.cores} core(s)",
+        ["padded tokens", "tokens/s", "of best", "padding"],
+        [(f"{b:,}", f"{s:,.0f}", f"{s / best:.2f}", f"{p:.1%}") for b, s, p in rows],
+    )
+
+
+def precision(options: argparse.Namespace) -> None:
+    """The engine in each precision: speed, and agreement of its entities with float32's."""
+    import torch
+
+    from jobs.benchmark import engine
+
+    torch.set_num_threads(options.cores)
+    documents = make_documents(options.scenario, options.documents)
+    if options.texts:
+        documents = options.texts.read_text("utf-8").splitlines()[: options.documents]
+    model = find_model(options.model, options.output / "models")
+    rows = engine.compare_precisions(model, options.precisions, documents, options.repeats)
+    print_table(
+        f"{len(documents):,} documents; {options.model}; {options.cores} core(s)",
+        ["precision", "speed to float32", "agreement"],
+        [(name, f"{speed:.2f}", f"{agreement:.3f}") for name, speed, agreement in rows],
+    )
+
+
+def profile(options: argparse.Namespace) -> None:
+    """The plumbing alone: the bundled tokenizer, and a network that costs nothing."""
+    import torch
+
+    from jobs.benchmark import engine
+
+    torch.set_num_threads(options.cores)
+    classifier = engine.free_classifier(ModelOptions())
+    rows = []
+    for scenario in SCENARIOS:
+        count = max(1, round(options.words / statistics.mean(_sizes(scenario))))
+        runs = [
+            engine.profile_plumbing(
+                classifier,
+                make_documents(scenario, count, seed=2 * repeat),
+                make_documents(scenario, count, seed=2 * repeat + 1),
+            )
+            for repeat in range(options.repeats + 1)
+        ][1:]
+        tokens = statistics.median(tokens for _, tokens in runs)
+        seconds = {
+            hop: statistics.median(seconds[hop] for seconds, _ in runs) for hop in runs[0][0]
+        }
+        rows += [
+            (
+                f"{scenario}: {hop}",
+                f"{spent:.2f}",
+                f"{tokens / spent:,.0f}",
+                f"{count / spent:,.0f}",
+            )
+            for hop, spent in seconds.items()
+        ]
+    print_table("plumbing", ["hop", "seconds", "tokens/s", "documents/s"], rows)
+
+
+def _sizes(scenario: str) -> list[int]:
+    return [document.count(" ") + 1 for document in make_documents(scenario, 1000)]
+
+
+def growth(options: argparse.Namespace) -> None:
+    """The whole job over ever more titles: speed, and the memory of worker and driver."""
+    from jobs.benchmark.growth import grow
+
+    rows = list(grow(options.model, options.counts, options.cores, options.output))[1:]
+    print_table(
+        f"titles; {options.model}; {options.cores} task(s) of one core",
+        ["documents", "seconds", "tokens/s", "worker's peak MiB", "driver MiB"],
+        [
+            (
+                f"{row.documents:,}",
+                f"{row.seconds:,.1f}",
+                f"{row.tokens_per_second:,.0f}",
+                f"{row.worker_peak_mib:,}",
+                f"{row.driver_mib:,}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Workers of one host with the same model: what they share, what each has to itself."""
+    from jobs.benchmark.processes import shared_memory
+
+    model = find_model(options.model, options.output / "models")
+    rows = [(count, *shared_memory(model, count)) for count in options.workers]
+    print_table(
+        f"{options.model}, float32",
+        ["workers", "resident MiB of one", "private MiB of one", "MiB of all"],
+        [tuple(f"{figure:,}" for figure in row) for row in rows],
+    )
+
+
+_MEASUREMENTS = (spark, sweep, precision, profile, growth, memory)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one measurement."""
+    parser = argparse.ArgumentParser(prog="python -m jobs.benchmark", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    for measure in _MEASUREMENTS:
+        command = commands.add_parser(
+            measure.__name__,
+            help=measure.__doc__,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        command.set_defaults(measure=measure)
+        add = command.add_argument
+        add("--model", default=BUNDLED, help="bundled, tiny, xlm-roberta-base, … or a folder")
+        add("--scenario", choices=SCENARIOS, default="mixed")
+        add("--documents", type=int, default=400)
+        add("--repeats", type=int, default=3)
+        add("--cores", type=int, default=2)
+        add("--output", type=Path, default=Path("build/benchmark"))
+        if measure is spark:
+            add("--task-cpus", type=int, default=2, help="cores, and threads, of a task")
+            add("--only", nargs="+", help="contenders whose names begin so")
+        if measure is sweep:
+            add("--budgets", type=int, nargs="+", default=[256, 512, 1024, 2048, 4096, 16384])
+            add("--device", default="cpu")
+        if measure is precision:
+            add("--precisions", nargs="+", default=["float32", "int8"])
+            add("--texts", type=Path, help="a file with a document a line, instead of --scenario")
+        if measure is profile:
+            add("--words", type=int, default=400_000, help="of each scenario")
+        if measure is growth:
+            add("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
+        if measure is memory:
+            add("--workers", type=int, nargs="+", default=[1, 2, 4])
+    options = parser.parse_args(arguments)
+    options.measure(options)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What grows and what does not: the whole job over ever more documents."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from jobs.benchmark.processes import peak_mib, status_mib
+from jobs.benchmark.workload import find_model, make_documents, write_documents
+from jobs.config import EnrichConfig, InputSection, OutputSection, SparkSection
+from jobs.enrich import run
+from jobs.session import make_session
+from udfs.options import ModelOptions
+
+_FILES = 8
+_MARK = "SPARK_ENTITIES_GROWTH"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """One run of the job."""
+
+    documents: int
+    seconds: float
+    tokens_per_second: float
+    worker_peak_mib: int
+    driver_mib: int  # Python and the JVM's heap after a collection
+
+
+def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterator[Growth]:
+    """Enrich ever more titles with the whole job: read, classify, write, publish."""
+    checkpoint = find_model(model, folder / "models")
+    config = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+    }
+    spark = make_session(SparkSection(master=f"local[{cores}]", config=config), "growth")
+    data, output = folder / "titles", folder / "enriched"
+    for count in [min(counts), *counts]:  # the first run warms up
+        write_documents(make_documents("short", count), data, _FILES)
+        shutil.rmtree(output, ignore_errors=True)
+        spark.sparkContext.environment[_MARK] = f"{os.getpid()}-{count}"
+        settings = EnrichConfig(
+            input=InputSection(path=str(data)),
+            output=OutputSection(path=str(output)),
+            model=ModelOptions(name=checkpoint),
+        )
+        summary = run(spark, settings)
+        yield Growth(
+            documents=count,
+            seconds=summary.seconds,
+            tokens_per_second=summary.tokens_per_second,
+            worker_peak_mib=peak_mib(f"{_MARK}={os.getpid()}-{count}"),
+            driver_mib=status_mib(Path("/proc/self"), "VmRSS") + _heap_mib(spark),
+        )
+
+
+def _heap_mib(spark: SparkSession) -> int:
+    """Return what the JVM's heap holds after a collection."""
+    runtime = spark._jvm.java.lang.Runtime.getRuntime()  # type: ignore[union-attr]
+    runtime.gc()
+    return int(runtime.totalMemory() - runtime.freeMemory()) >> 20

@@ -1,0 +1,202 @@
+"""The rivals, written as their users write them, and best cases of their kind.
+
+Each loads its model once per process, from a module that executors import. The only thing added is
+a meter on the model, which counts what it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.ml.functions import predict_batch_udf
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.types import StringType
+
+STRIDE = 128
+_WINDOW = 512
+_RAY_OWN_CPUS = 2  # Ray counts its reading and adding tasks too; with fewer it waits for ever
+_ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,end:int>>"
+METER_FOLDER = "SPARK_ENTITIES_METER"  # environment variable: where processes write what they count
+NO_COUNTS = {"loads": 0, "tokens": 0, "padded_tokens": 0}
+_counts = dict(NO_COUNTS)
+
+
+def start_metering(folder: str) -> None:
+    """Begin to count in this process, and in those it starts."""
+    os.environ[METER_FOLDER] = folder
+    _counts.update(NO_COUNTS)
+
+
+def save_counts() -> None:
+    """Write this process's counts where the benchmark looks for them."""
+    path = Path(os.environ[METER_FOLDER]) / f"{os.getpid()}.json"
+    path.write_text(json.dumps(_counts))
+
+
+def count_ours(tokens: int, padded_tokens: int, loads: int) -> None:
+    """Count what our rows say they cost."""
+    _counts["tokens"] += tokens
+    _counts["padded_tokens"] += padded_tokens
+    _counts["loads"] += loads
+    save_counts()
+
+
+def _watch(network: Any) -> None:
+    """Count the tokens that a network is given."""
+
+    def count(_: Any, args: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG001
+        mask = kwargs["attention_mask"]
+        _counts["tokens"] += int(mask.sum())
+        _counts["padded_tokens"] += mask.numel()
+
+    _counts["loads"] += 1
+    network.register_forward_pre_hook(count, with_kwargs=True)
+
+
+@functools.cache
+def load_pipeline(model: str) -> Any:
+    """Load transformers' pipeline, reading long texts in overlapping windows."""
+    import torch
+    from transformers import AutoTokenizer, pipeline
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.model_max_length = _WINDOW
+    pipe = pipeline(
+        "token-classification",
+        model=model,
+        tokenizer=tokenizer,
+        dtype=torch.float32,
+        aggregation_strategy="first",
+        stride=STRIDE,
+        device="cpu",
+    )
+    _watch(pipe.model)
+    return pipe
+
+
+def _plain(found: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+    """Turn NumPy's scores into floats, which Arrow wants."""
+    return [[{**entity, "score": float(entity["score"])} for entity in text] for text in found]
+
+
+def pipeline_udf(model: str, batch_size: int) -> Callable[[str], Column]:
+    """The pipeline inside an Iterator pandas UDF."""
+
+    @pandas_udf(_ENTITIES)  # type: ignore[call-overload,untyped-decorator]
+    def entities(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        pipe = load_pipeline(model)
+        for texts in batches:
+            yield pd.Series(_plain(pipe(texts.tolist(), batch_size=batch_size)))
+        save_counts()
+
+    return lambda text: F.size(entities(text))
+
+
+def predict_batch(model: str, batch_size: int = 32) -> Callable[[str], Column]:
+    """Spark's `predict_batch_udf`, which gives labels of tokens and cuts long texts."""
+
+    def make_predict() -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+        import torch
+        from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        network = AutoModelForTokenClassification.from_pretrained(model, dtype=torch.float32)
+        _watch(network.eval())
+        names = np.array([network.config.id2label[i] for i in range(network.config.num_labels)])
+
+        @torch.inference_mode()
+        def predict(texts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            batch = tokenizer(
+                texts.tolist(),
+                truncation=True,
+                max_length=_WINDOW,
+                padding=True,
+                return_tensors="pt",
+            )
+            labels = names[network(**batch).logits.argmax(-1).numpy()]
+            labels[batch["attention_mask"].numpy() == 0] = "O"
+            save_counts()
+            return np.array([json.dumps([tag for tag in row if tag != "O"]) for row in labels])
+
+        return predict
+
+    udf = predict_batch_udf(make_predict, return_type=StringType(), batch_size=batch_size)
+    return lambda text: F.size(F.from_json(udf(text), "array<string>"))
+
+
+def plain_loop(model: str, folder: Path, cores: int) -> int:
+    """The pipeline in a loop, without Spark; returns how many entities it found."""
+    import torch
+
+    torch.set_num_threads(cores)
+    pipe = load_pipeline(model)
+    texts = pd.read_parquet(folder)["text"].tolist()
+    entities = sum(len(found) for found in pipe(texts, batch_size=1))
+    save_counts()
+    return entities
+
+
+def ray_data(model: str, folder: Path, slots: int, task_cpus: int) -> int:
+    """The pipeline in an actor of Ray Data."""
+    import ray
+
+    class Classify:
+        def __init__(self) -> None:
+            import torch
+
+            torch.set_num_threads(task_cpus)
+            self.pipe = load_pipeline(model)
+
+        def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+            found = self.pipe(list(batch["text"]), batch_size=1)
+            save_counts()
+            return {"entities": np.array([len(entities) for entities in found])}
+
+    if not ray.is_initialized():
+        cpus = slots * task_cpus + _RAY_OWN_CPUS
+        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+    data = ray.data.read_parquet(str(folder))
+    compute = ray.data.ActorPoolStrategy(size=slots)
+    found = data.map_batches(Classify, compute=compute, num_cpus=task_cpus, batch_size=64)
+    total: Any = found.sum("entities")
+    return int(total)
+
+
+def daft_udf(model: str, folder: Path, slots: int, task_cpus: int) -> int:
+    """The pipeline in a class UDF of Daft."""
+    os.environ["DAFT_RUNNER"] = "native"
+    import daft
+
+    @daft.cls(max_concurrency=slots, use_process=slots > 1)
+    class Classify:
+        def __init__(self) -> None:
+            import torch
+
+            torch.set_num_threads(task_cpus)
+            self.pipe = load_pipeline(model)
+
+        @daft.method.batch(return_dtype=daft.DataType.int64())
+        def count(self, texts: Any) -> Any:
+            found = self.pipe(texts.to_pylist(), batch_size=1)
+            save_counts()
+            return [len(entities) for entities in found]
+
+    data = daft.read_parquet(f"{folder}/*.parquet")
+    counts = data.select(Classify().count(daft.col("text")).alias("entities"))
+    return int(counts.sum("entities").to_pydict()["entities"][0])
+
+
+def installed(module: str) -> bool:
+    """Tell whether an optional rival is here."""
+    return importlib.util.find_spec(module) is not None

@@ -1,0 +1,184 @@
+"""Ours and its rivals under Spark: one session, the same files, runs interleaved."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import torch
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.benchmark import rivals
+from jobs.benchmark.engine import forward_limit
+from jobs.benchmark.processes import peak_mib
+from jobs.benchmark.workload import find_model, make_documents, write_documents
+from jobs.config import SparkSection
+from jobs.session import make_session
+from udfs.classifier import TokenClassifier
+from udfs.entities_udf import Kind, make_entities_udf
+from udfs.options import ModelOptions, Precision
+
+_TRUNCATED_BELOW = 0.97  # share of the documents' tokens that a contender must have seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What to run on what."""
+
+    lengths: str
+    model: str
+    documents: int
+    repeats: int
+    cores: int
+    task_cpus: int
+    only: list[str] | None
+    folder: Path
+
+    @property
+    def slots(self) -> int:
+        """Tasks at once."""
+        return self.cores // self.task_cpus
+
+
+@dataclass(slots=True, kw_only=True)
+class Contender:
+    """One way to do the work, and what was measured of it."""
+
+    name: str
+    run: Callable[[Path], int]  # a folder of documents in, the number of entities out
+    seconds: list[float] = field(default_factory=list)
+    entities: int = 0
+    model_tokens: int = 0
+    padded_tokens: int = 0
+    loads: int = 0
+    peak_mib: int = 0
+
+    @property
+    def median_seconds(self) -> float:
+        """Seconds of the median run."""
+        return statistics.median(self.seconds)
+
+    @property
+    def padding_share(self) -> float:
+        """Share of padding in what the model was given, 0 to 1."""
+        return 1 - self.model_tokens / self.padded_tokens if self.padded_tokens else 0.0
+
+
+def compare(scenario: Scenario) -> tuple[list[Contender], int, float]:
+    """Run all contenders in turn; return them, the documents' model tokens, and the limit."""
+    model = find_model(scenario.model, scenario.folder / "models")
+    documents = make_documents(scenario.lengths, scenario.documents)
+    data, warm_up = scenario.folder / "documents", scenario.folder / "warm-up"
+    write_documents(documents, data, scenario.slots)
+    write_documents(["Emma woont in Londen."] * scenario.slots, warm_up, scenario.slots)
+
+    torch.set_num_threads(scenario.cores)
+    options = ModelOptions(name=model, precision="float32")
+    limits = []
+    spark = _session(scenario)
+    contenders = list(_contenders(spark, model, scenario))
+    for repeat in range(scenario.repeats):
+        limits.append(forward_limit(TokenClassifier.load(options, device="cpu").model))
+        turn = repeat % len(contenders)
+        for contender in contenders[turn:] + contenders[:turn]:
+            _measure(contender, spark, warm_up, data)
+            print(f"  {contender.name}: {contender.seconds[-1]:.1f} s", flush=True)
+    tokens = max(c.model_tokens for c in contenders if c.name.startswith("ours"))
+    return contenders, tokens, statistics.median(limits)
+
+
+def is_truncated(contender: Contender, tokens: int) -> bool:
+    """Tell whether a contender has not seen all of the documents."""
+    return contender.model_tokens < _TRUNCATED_BELOW * tokens
+
+
+def _session(scenario: Scenario) -> SparkSession:
+    config = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.task.cpus": str(scenario.task_cpus),
+        "spark.driver.memory": "2g",
+        "spark.sql.files.openCostInBytes": "1g",  # a file is a partition
+    }
+    section = SparkSection(master=f"local[{scenario.cores}]", config=config)
+    return make_session(section, "spark-entities benchmark")
+
+
+def _contenders(spark: SparkSession, model: str, scenario: Scenario) -> Iterator[Contender]:
+    slots, task_cpus = scenario.slots, scenario.task_cpus
+    everyone: dict[str, Callable[[Path], int]] = {
+        "ours, pandas": partial(_ours, spark, model, "pandas", "float32"),
+        "ours, arrow": partial(_ours, spark, model, "arrow", "float32"),
+        "ours, int8": partial(_ours, spark, model, "arrow", "int8"),
+        **{
+            f"pipeline, batch {size}": partial(_column, spark, rivals.pipeline_udf, model, size)
+            for size in (1, 8, 32)
+        },
+        "predict_batch_udf": partial(_column, spark, rivals.predict_batch, model, 32),
+        "pipeline, no Spark": lambda folder: rivals.plain_loop(model, folder, scenario.cores),
+    }
+    if rivals.installed("ray"):
+        everyone["Ray Data"] = lambda folder: rivals.ray_data(model, folder, slots, task_cpus)
+    if rivals.installed("daft"):
+        everyone["Daft"] = lambda folder: rivals.daft_udf(model, folder, slots, task_cpus)
+    for name, run in everyone.items():
+        if scenario.only is None or any(name.startswith(prefix) for prefix in scenario.only):
+            yield Contender(name=name, run=run)
+
+
+def _ours(spark: SparkSession, model: str, kind: Kind, precision: Precision, folder: Path) -> int:
+    udf = make_entities_udf(ModelOptions(name=model, precision=precision), kind=kind)
+    result = spark.read.parquet(str(folder)).withColumn("result", udf("text"))
+    totals = ["num_model_tokens", "num_padded_tokens", "num_model_loads"]
+    row = result.agg(
+        F.sum(F.size("result.entities")).alias("entities"),
+        *(F.sum(f"result.metrics.{name}").alias(name) for name in totals),
+    ).collect()[0]
+    rivals.count_ours(*(row[name] for name in totals))
+    return int(row["entities"])
+
+
+def _column(
+    spark: SparkSession,
+    make: Callable[[str, int], Callable[[str], Column]],
+    model: str,
+    batch_size: int,
+    folder: Path,
+) -> int:
+    counts = spark.read.parquet(str(folder)).select(make(model, batch_size)("text").alias("n"))
+    return int(counts.agg(F.sum("n")).collect()[0][0])
+
+
+def _measure(contender: Contender, spark: SparkSession, warm_up: Path, data: Path) -> None:
+    """Run a contender once, in worker processes of its own that have loaded their model.
+
+    Spark keeps workers apart by their environment; so the folder that a contender's processes
+    report to, given as a variable, gives it its own, and finds them among all processes.
+    """
+    with tempfile.TemporaryDirectory(prefix="meter-") as meter:
+        rivals.start_metering(meter)
+        spark.sparkContext.environment[rivals.METER_FOLDER] = meter
+        contender.run(warm_up)
+        before = _counts(meter)
+        started = time.monotonic()
+        contender.entities = contender.run(data)
+        contender.seconds.append(time.monotonic() - started)
+        after = _counts(meter)
+        contender.model_tokens = after["tokens"] - before["tokens"]
+        contender.padded_tokens = after["padded_tokens"] - before["padded_tokens"]
+        contender.loads = after["loads"]
+        contender.peak_mib = max(contender.peak_mib, peak_mib(meter))
+
+
+def _counts(meter: str) -> dict[str, int]:
+    """Sum what the processes of a contender have counted."""
+    reports = [json.loads(path.read_text()) for path in Path(meter).glob("*.json")]
+    return {name: sum(report[name] for report in reports) for name in rivals.NO_COUNTS}
