@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit parity memory lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit parity memory benchmark profile lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family an
 
 memory: $(READY)  ## print a worker's peak memory for short, long and very long documents
 	$(BIN)/python -m tests.memory
+
+benchmark: java $(READY)  ## compare with rivals and the bare model: make benchmark ARGS='--model tiny'
+	$(BIN)/python -W ignore -m jobs.benchmark spark $(ARGS)
+
+profile: $(READY)  ## time the plumbing, with a model that costs nothing
+	$(BIN)/python -W ignore -m jobs.benchmark profile
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

@@ -45,18 +45,20 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
     for count in [min(counts), *counts]:  # the first run warms up
         write_documents(make_documents("short", count), data, _FILES)
         shutil.rmtree(output, ignore_errors=True)
-        spark.sparkContext.environment[_MARK] = f"{os.getpid()}-{count}"
+        mark = f"{os.getpid()}-{count}"
+        spark.sparkContext.environment[_MARK] = mark  # workers of its own
         settings = EnrichConfig(
             input=InputSection(path=str(data)),
             output=OutputSection(path=str(output)),
             model=ModelOptions(name=checkpoint),
         )
         summary = run(spark, settings)
+        del spark.sparkContext.environment[_MARK]
         yield Growth(
             documents=count,
             seconds=summary.seconds,
             tokens_per_second=summary.tokens_per_second,
-            worker_peak_mib=peak_mib(f"{_MARK}={os.getpid()}-{count}"),
+            worker_peak_mib=peak_mib(f"{_MARK}={mark}"),
             driver_mib=status_mib(Path("/proc/self"), "VmRSS") + _heap_mib(spark),
         )
 

@@ -166,11 +166,14 @@ def _measure(contender: Contender, spark: SparkSession, warm_up: Path, data: Pat
     with tempfile.TemporaryDirectory(prefix="meter-") as meter:
         rivals.start_metering(meter)
         spark.sparkContext.environment[rivals.METER_FOLDER] = meter
-        contender.run(warm_up)
-        before = _counts(meter)
-        started = time.monotonic()
-        contender.entities = contender.run(data)
-        contender.seconds.append(time.monotonic() - started)
+        try:
+            contender.run(warm_up)
+            before = _counts(meter)
+            started = time.monotonic()
+            contender.entities = contender.run(data)
+            contender.seconds.append(time.monotonic() - started)
+        finally:
+            del spark.sparkContext.environment[rivals.METER_FOLDER]
         after = _counts(meter)
         contender.model_tokens = after["tokens"] - before["tokens"]
         contender.padded_tokens = after["padded_tokens"] - before["padded_tokens"]

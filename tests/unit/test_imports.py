@@ -15,6 +15,11 @@ TORCH_ALLOWED = {
     "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
     "jobs/finetune.py",
     "jobs/bundled_model.py",
+    "jobs/benchmark/engine.py",
+    "jobs/benchmark/rivals.py",
+    "jobs/benchmark/spark.py",
+    "jobs/benchmark/workload.py",
+    "jobs/benchmark/__main__.py",
 }
 PYSPARK_ALLOWED = {"schema", "entities_udf", "worker"}
 LAYERS = [
@@ -43,7 +48,7 @@ def packages(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imported(path)}
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("udfs/*.py"), *ROOT.glob("jobs/*.py")], ids=str)
+@pytest.mark.parametrize("path", [*ROOT.glob("udfs/*.py"), *ROOT.glob("jobs/**/*.py")], ids=str)
 def test_torch_and_transformers_are_imported_where_models_are_alone(path):
     if str(path.relative_to(ROOT)) not in TORCH_ALLOWED:
         assert not packages(path) & {"torch", "transformers"}

@@ -1,0 +1,67 @@
+import sys
+
+import pandas as pd
+import pytest
+
+from jobs.benchmark.__main__ import main
+from jobs.benchmark.engine import compare_precisions, interleave
+from jobs.benchmark.processes import shared_memory
+from jobs.benchmark.workload import SCENARIOS, find_model, make_documents, write_documents
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_documents_have_the_lengths_of_their_scenario(scenario):
+    sizes = pd.Series([len(text.split()) for text in make_documents(scenario, 500)])
+    assert sizes.median() == pytest.approx(SCENARIOS[scenario].median, rel=0.2)
+    assert sizes.min() >= 1
+
+
+def test_the_same_seed_gives_the_same_documents():
+    assert make_documents("mixed", 5) == make_documents("mixed", 5)
+    assert make_documents("mixed", 5) != make_documents("mixed", 5, seed=1)
+
+
+def test_documents_are_dealt_to_files_of_about_equal_work(tmp_path):
+    documents = make_documents("mixed", 100)
+    write_documents(documents, tmp_path / "in", 4)
+    files = [pd.read_parquet(path)["text"].tolist() for path in sorted(tmp_path.glob("in/*"))]
+    assert sorted(text for file in files for text in file) == sorted(documents)
+    sizes = [sum(map(len, file)) for file in files]
+    assert max(sizes) < 1.5 * min(sizes)
+
+
+def test_a_shape_is_made_once_and_loads(tmp_path):
+    folder = find_model("tiny", tmp_path)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert find_model("tiny", tmp_path) == folder
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == made
+
+
+def test_every_run_takes_its_turn_after_a_warm_up():
+    seen: list[str] = []
+    median = interleave({name: lambda name=name: seen.append(name) for name in "ab"}, 2)
+    assert seen == ["a", "b"] * 3
+    assert median.keys() == {"a", "b"}
+
+
+def test_a_precision_agrees_with_itself():
+    rows = compare_precisions("bundled", ["float32"], ["Emma woont in Londen."], 1)
+    assert rows == [("float32", 1.0, 1.0)]
+
+
+def test_workers_of_one_host_are_counted_together(checkpoint):
+    resident, private, together = shared_memory(str(checkpoint), 2)
+    assert 0 < private < resident < together < 2 * resident
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep", "--documents", "3", "--budgets", "256", "512"], "padded tokens"),
+        (["profile", "--words", "300"], "from Arrow to Arrow"),
+    ],
+)
+def test_the_engine_is_measured_without_spark(monkeypatch, capsys, tmp_path, arguments, said):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    assert main([*arguments, "--repeats", "1", "--output", str(tmp_path)]) == 0
+    assert said in capsys.readouterr().out
