@@ -42,18 +42,17 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
     }
     spark = make_session(SparkSection(master=f"local[{cores}]", config=config), "growth")
     data, output = folder / "titles", folder / "enriched"
+    mark = str(os.getpid())
+    spark.sparkContext.environment[_MARK] = mark  # workers of its own, found by it
     for count in [min(counts), *counts]:  # the first run warms up
         write_documents(make_documents("short", count), data, _FILES)
         shutil.rmtree(output, ignore_errors=True)
-        mark = f"{os.getpid()}-{count}"
-        spark.sparkContext.environment[_MARK] = mark  # workers of its own
         settings = EnrichConfig(
             input=InputSection(path=str(data)),
             output=OutputSection(path=str(output)),
             model=ModelOptions(name=checkpoint),
         )
         summary = run(spark, settings)
-        del spark.sparkContext.environment[_MARK]
         yield Growth(
             documents=count,
             seconds=summary.seconds,
@@ -61,6 +60,7 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
             worker_peak_mib=peak_mib(f"{_MARK}={mark}"),
             driver_mib=status_mib(Path("/proc/self"), "VmRSS") + _heap_mib(spark),
         )
+    del spark.sparkContext.environment[_MARK]
 
 
 def _heap_mib(spark: SparkSession) -> int:
