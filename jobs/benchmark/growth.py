@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -45,7 +47,10 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
     mark = str(os.getpid())
     spark.sparkContext.environment[_MARK] = mark  # workers of its own, found by it
     for count in [min(counts), *counts]:  # the first run warms up
-        write_documents(make_documents("short", count), data, _FILES)
+        with ProcessPoolExecutor(
+            1, get_context("spawn")
+        ) as elsewhere:  # not in the driver's memory
+            elsewhere.submit(_write_titles, count, data).result()
         shutil.rmtree(output, ignore_errors=True)
         settings = EnrichConfig(
             input=InputSection(path=str(data)),
@@ -61,6 +66,10 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
             driver_mib=status_mib(Path("/proc/self"), "VmRSS") + _heap_mib(spark),
         )
     del spark.sparkContext.environment[_MARK]
+
+
+def _write_titles(count: int, folder: Path) -> None:
+    write_documents(make_documents("short", count), folder, _FILES)
 
 
 def _heap_mib(spark: SparkSession) -> int:
