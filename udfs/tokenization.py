@@ -25,8 +25,8 @@ from udfs.arrays import Ints, ragged_range
 from udfs.text import Text
 
 _SPACE = 0x20
-# Bytes of chunks that are remembered: enough for the frequent words of a language, and looked up
-# in milliseconds.
+# Bytes of chunks that are remembered: the frequent words of some languages, looked up in
+# milliseconds.
 _REMEMBERED_BYTES = 1 << 20
 
 _LOCAL_NORMALIZERS = frozenset(

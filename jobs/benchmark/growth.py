@@ -47,10 +47,8 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
     mark = str(os.getpid())
     spark.sparkContext.environment[_MARK] = mark  # workers of its own, found by it
     for count in [min(counts), *counts]:  # the first run warms up
-        with ProcessPoolExecutor(
-            1, get_context("spawn")
-        ) as elsewhere:  # not in the driver's memory
-            elsewhere.submit(_write_titles, count, data).result()
+        with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+            elsewhere.submit(_write_titles, count, data).result()  # not in the driver's memory
         shutil.rmtree(output, ignore_errors=True)
         settings = EnrichConfig(
             input=InputSection(path=str(data)),
