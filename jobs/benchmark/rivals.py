@@ -29,6 +29,7 @@ _ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,
 METER_FOLDER = "SPARK_ENTITIES_METER"  # environment variable: where processes write what they count
 NO_COUNTS = {"loads": 0, "tokens": 0, "padded_tokens": 0}
 _counts = dict(NO_COUNTS)
+_rays: set[str] = set()  # the folders that a Ray was started for
 
 
 def start_metering(folder: str) -> None:
@@ -150,6 +151,8 @@ def ray_data(model: str, folder: Path, slots: int, task_cpus: int) -> int:
     """The pipeline in an actor of Ray Data."""
     import ray
 
+    meter = os.environ[METER_FOLDER]
+
     class Classify:
         def __init__(self) -> None:
             import torch
@@ -162,9 +165,15 @@ def ray_data(model: str, folder: Path, slots: int, task_cpus: int) -> int:
             save_counts()
             return {"entities": np.array([len(entities) for entities in found])}
 
-    if not ray.is_initialized():
-        cpus = slots * task_cpus + _RAY_OWN_CPUS
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False)
+    if meter not in _rays:
+        ray.shutdown()
+        ray.init(
+            num_cpus=slots * task_cpus + _RAY_OWN_CPUS,
+            include_dashboard=False,
+            log_to_driver=False,
+            runtime_env={"env_vars": {METER_FOLDER: meter}},
+        )
+        _rays.add(meter)
         ray.data.DataContext.get_current().enable_progress_bars = False
     data = ray.data.read_parquet(str(folder))
     compute = ray.data.ActorPoolStrategy(size=slots)
