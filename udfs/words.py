@@ -51,6 +51,7 @@ _UNSPACED_RANGES = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x323AF),
 )
+_Places = NDArray[np.int32]  # one for each character, so half the size of `Ints`
 _APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
 _ZERO_WIDTH_JOINER = 0x200D
 
@@ -141,7 +142,7 @@ class _Characters:
     kinds: NDArray[np.uint8]  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
     extends: Bools  # (num_chars,): a combining mark or the like
     opens_document: Bools  # (num_chars,)
-    word_index: Ints  # (num_chars,): meaningless for white space
+    word_index: _Places  # (num_chars,): meaningless for white space
     word_offsets: Ints  # (num_words, 2)
 
     @classmethod
@@ -152,7 +153,8 @@ class _Characters:
         extends = raw == _EXTEND
         kinds = _resolve(codepoints, raw, extends, opens_document)
 
-        before = np.concatenate([[_SPACE], kinds[:-1]])
+        before = np.empty_like(kinds)
+        before[1:] = kinds[:-1]
         before[opens_document] = _SPACE
         joined = np.concatenate([[False], codepoints[:-1] == _ZERO_WIDTH_JOINER])
         breaks = (kinds != before) | (kinds == _MARK)
@@ -166,7 +168,7 @@ class _Characters:
             kinds=kinds,
             extends=extends,
             opens_document=opens_document,
-            word_index=np.cumsum(starts) - 1,
+            word_index=np.cumsum(starts, dtype=np.int32) - 1,
             word_offsets=np.stack([word_starts, word_ends], axis=1),
         )
 
@@ -175,7 +177,7 @@ class _Characters:
         visible = self.kinds != _SPACE
         next_visible = _next_where(visible)
         ends_visible = np.maximum.accumulate(
-            np.where(np.append(False, visible), np.arange(len(visible) + 1), 0)
+            np.where(np.append(False, visible), _places(len(visible) + 1), np.int32(0))
         )
         starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
         return starts, np.maximum(ends_visible[offsets[:, 1]], starts)
@@ -200,8 +202,8 @@ def _resolve(
     opens_document: Bools,
 ) -> NDArray[np.uint8]:
     """Give combining marks the class of their base, and joiners that of what they join."""
-    places = np.arange(len(raw))
-    base = np.maximum.accumulate(np.where(~extends | opens_document, places, 0))
+    bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
+    base = np.maximum.accumulate(bases)
     kinds = raw[base] if len(raw) else raw
     kinds[extends & ((kinds == _EXTEND) | (kinds == _SPACE))] = _LETTER
     letter_before = np.append(False, kinds[:-1] == _LETTER) & ~opens_document
@@ -227,12 +229,16 @@ def _elides(
     return elides
 
 
-def _next_where(condition: Bools) -> Ints:
+def _places(size: int) -> _Places:
+    return np.arange(size, dtype=np.int32)
+
+
+def _next_where(condition: Bools) -> _Places:
     """Return, for each place and the one past the end, the next place where the condition holds.
 
     >>> _next_where(np.array([False, True, False]))
-    array([1, 1, 3, 3])
+    array([1, 1, 3, 3], dtype=int32)
     """
     size = len(condition)
-    places = np.where(np.append(condition, True), np.arange(size + 1), size)
+    places = np.where(np.append(condition, True), _places(size + 1), np.int32(size))
     return np.minimum.accumulate(places[::-1])[::-1]

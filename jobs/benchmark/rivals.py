@@ -93,7 +93,7 @@ def _plain(found: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
 def pipeline_udf(model: str, batch_size: int) -> Callable[[str], Column]:
     """The pipeline inside an Iterator pandas UDF."""
 
-    @pandas_udf(_ENTITIES)  # type: ignore[call-overload,untyped-decorator]
+    @pandas_udf(_ENTITIES)  # type: ignore[call-overload]
     def entities(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
         pipe = load_pipeline(model)
         for texts in batches:

@@ -58,3 +58,10 @@ def test_metrics_stand_on_the_first_row_of_a_buffer(checkpoint):
     assert [row["metrics"] is not None for row in rows] == [True, False, True]
     assert rows[0]["metrics"]["num_model_tokens"] == 4 + 3
     assert rows[2]["metrics"]["num_model_tokens"] == 3
+
+
+def test_memory_is_given_back_after_each_buffer(checkpoint, monkeypatch):
+    given = []
+    monkeypatch.setattr(worker, "return_memory", lambda: given.append(1))
+    run(checkpoint, [["a b", "c"], ["d"]], buffer_chars=6)
+    assert len(given) == 2
