@@ -62,7 +62,7 @@ class Text:
         first, last = self.byte_splits[starts], self.byte_splits[ends]
         splits = np.append(first, last[-1:])
         data = pa.py_buffer(self.utf8)
-        if not np.array_equal(first[1:], last[:-1]):
+        if not len(splits) or not np.array_equal(first[1:], last[:-1]):
             sizes = last - first
             splits = np.append(0, np.cumsum(sizes)).astype(np.int32)
             bytes_ = np.frombuffer(self.utf8, dtype=np.uint8)

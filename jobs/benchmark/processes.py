@@ -40,8 +40,9 @@ def shared_memory(model: str, workers: int) -> tuple[int, int, int]:
     processes = [
         spawn.Process(target=_hold, args=(model, child), daemon=True) for _, child in pipes
     ]
-    for process in processes:
+    for process, (_, child) in zip(processes, pipes, strict=True):
         process.start()
+        child.close()  # so that a process that dies ends the wait for it
     for parent, _ in pipes:
         parent.recv()
     maps = [_rollup(process.pid or 0) for process in processes]

@@ -49,6 +49,12 @@ def test_both_kinds_give_the_rows_of_the_engine(spark, kind, expected):
 
 
 @pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_a_partition_without_entities_is_no_trouble(spark, kind):
+    rows = classify(spark, ["", None, " "], kind, num_partitions=1)
+    assert [row["entities"] for row in rows] == [[], None, []]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
 def test_empty_partitions_are_no_trouble(spark, kind):
     assert classify(spark, [None, "Emma"], kind, num_partitions=8)[0]["entities"] is None
 

@@ -49,9 +49,14 @@ def test_a_precision_agrees_with_itself():
     assert rows == [("float32", 1.0, 1.0)]
 
 
-def test_workers_of_one_host_are_counted_together(checkpoint):
-    resident, private, together = shared_memory(str(checkpoint), 2)
+def test_workers_of_one_host_are_counted_together(tmp_path):
+    resident, private, together = shared_memory(find_model("tiny", tmp_path), 2)
     assert 0 < private < resident < together < 2 * resident
+
+
+def test_a_worker_that_dies_is_not_waited_for(tmp_path):
+    with pytest.raises(EOFError):
+        shared_memory(str(tmp_path / "no-model"), 1)
 
 
 @pytest.mark.parametrize(

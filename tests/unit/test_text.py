@@ -39,3 +39,10 @@ def test_documents_lie_end_to_end_and_nulls_are_known():
 
 def test_a_lone_surrogate_becomes_a_replacement_character():
     assert Text.join(["a\ud800b", "\udc00"]).utf8.decode() == "a\ufffdb\ufffd"
+
+
+def test_no_slices_are_an_array_that_java_reads_too():
+    none = np.zeros(0, dtype=np.int64)
+    slices = Text.join(["ab"]).slices(none, none)
+    assert slices.to_pylist() == []
+    assert slices.buffers()[1].size == 4  # Arrow for Java wants the first offset
