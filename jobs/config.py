@@ -56,7 +56,7 @@ class InputSection(BaseModel):
     """The column with the documents."""
 
     min_partitions: int | None = Field(default=None, ge=1)
-    """Spread an input of fewer partitions by its text; as many as tasks run at once when absent."""
+    """Spread an input of fewer partitions over so many; when absent, one that leaves slots idle."""
 
 
 class OutputSection(BaseModel):

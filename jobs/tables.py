@@ -67,23 +67,24 @@ def spread(df: DataFrame, text_column: str, min_partitions: int | None) -> DataF
     """
     if min_partitions is None and is_remote():
         return df
-    wanted = min_partitions or _partitions_worth_having(df)
     found = 0 if is_remote() else _count_partitions(df)
+    wanted = min_partitions or _partitions_worth_having(df, found)
     if found >= wanted:
         return df
     log.info("The input has %d partitions; it is spread over %d by its text.", found, wanted)
     return df.repartition(wanted, F.col(quoted(text_column)))
 
 
-def _partitions_worth_having(df: DataFrame) -> int:
+def _partitions_worth_having(df: DataFrame, found: float) -> int:
+    """Return how many partitions to spread a table over; none more where each slot has one."""
     slots = task_slots(df.sparkSession)
-    if _count_partitions(df) >= slots:
+    if found >= slots:
         return 0
     size = int(df._jdf.queryExecution().optimizedPlan().stats().sizeInBytes())
     return min(_PARTITIONS_PER_SLOT * slots, size // _MIN_PARTITION_BYTES)
 
 
-def _count_partitions(df: DataFrame) -> int | float:
+def _count_partitions(df: DataFrame) -> float:
     """Count partitions without running anything; a plan with a shuffle chooses its own."""
     plan = df._jdf.queryExecution().executedPlan()
     if plan.getClass().getSimpleName() == "AdaptiveSparkPlanExec":

@@ -93,7 +93,7 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Choose the format of the weights: `auto` takes what the device computes fastest as it is."""
+    """Choose the weights' format: `auto` takes the smallest that the device computes natively."""
     if precision != "auto":
         return _STORED_AS[precision]
     if device.type == "cuda":

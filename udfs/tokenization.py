@@ -88,23 +88,23 @@ class ChunkTokenizer:
             row_splits: (num_documents + 1,), in tokens.
 
         """
-        starts = self._chunk_starts(text)
-        chunks = text.slices(starts, np.append(starts[1:], len(text.codepoints)))
-        pieces, place = self._look_up(chunks)
+        borders = self._chunk_borders(text)
+        starts = borders[:-1]
+        pieces, place = self._look_up(text.cut(borders))
         counts = np.diff(pieces.row_splits)[place]
         tokens = ragged_range(pieces.row_splits[place], counts)
         offsets = pieces.offsets[tokens] + np.repeat(starts, counts)[:, None]
         splits = np.concatenate([[0], np.cumsum(counts)])
         return pieces.ids[tokens], offsets, splits[np.searchsorted(starts, text.row_splits)]
 
-    def _chunk_starts(self, text: Text) -> Ints:
-        """Return where the chunks start: (num_chunks,), in characters."""
-        starts = np.zeros(len(text.codepoints) + 1, dtype=bool)
+    def _chunk_borders(self, text: Text) -> Ints:
+        """Return where chunks begin, and the end: (num_chunks + 1,), in characters."""
+        borders = np.zeros(len(text.codepoints) + 1, dtype=bool)
         if self._cuts_at_spaces:
             space = text.codepoints == _SPACE
-            starts[1:-1] = space[1:] & ~space[:-1]
-        starts[text.row_splits] = True
-        return np.flatnonzero(starts[:-1])
+            borders[1:-1] = space[1:] & ~space[:-1]
+        borders[text.row_splits] = True
+        return np.flatnonzero(borders)
 
     def _look_up(self, chunks: pa.StringArray) -> tuple[_Pieces, Ints]:
         """Return pieces that hold all the chunks, and the place of each among them."""

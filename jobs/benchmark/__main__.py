@@ -6,17 +6,23 @@ import argparse
 import importlib.util
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from jobs.benchmark.output import print_table, save_chart, save_json
 from jobs.benchmark.workload import SCENARIOS, find_model, make_documents
 from udfs.options import BUNDLED, ModelOptions
 
+if TYPE_CHECKING:
+    from jobs.benchmark.spark import Comparison
+
+_REFERENCES = ("ours, pandas", "ours, arrow")  # float32, as the rivals
+
 
 def spark(options: argparse.Namespace) -> None:
     """Ours and its rivals under Spark, on the same files, beside the bare model's limit."""
-    from jobs.benchmark.spark import Scenario, compare, is_truncated
+    from jobs.benchmark.spark import Scenario, compare
 
     scenario = Scenario(
         lengths=options.scenario,
@@ -28,54 +34,61 @@ def spark(options: argparse.Namespace) -> None:
         only=options.only,
         folder=options.output,
     )
-    contenders, tokens, limit = compare(scenario)
-    ours = min(c.median_seconds for c in contenders if c.name in ("ours, pandas", "ours, arrow"))
-    speeds = {c.name: tokens / c.median_seconds for c in contenders}
+    comparison = compare(scenario)
     title = (
         f"{scenario.documents:,} documents, {scenario.lengths}; {scenario.model}; "
-        f"{scenario.slots} task(s) of {scenario.task_cpus} core(s); limit {limit:,.0f} tokens/s"
+        f"{scenario.slots} task(s) of {scenario.task_cpus} core(s); "
+        f"limit {comparison.limit:,.0f} tokens/s"
     )
-    columns = "contender|documents/s|tokens/s|time to ours|of limit|padding|loads|peak MiB|entities"
+    _print_comparison(title, comparison)
+    tasks = f"{scenario.slots}x{scenario.task_cpus}"
+    name = f"spark-{scenario.lengths}-{Path(scenario.model).name}-{tasks}"
+    save_json(options.output / f"{name}.json", _figures(comparison))
+    if importlib.util.find_spec("matplotlib"):
+        speeds = {each.name: comparison.speed(each) for each in comparison.contenders}
+        save_chart(options.output / f"{name}.png", title, speeds, comparison.limit)
+
+
+def _print_comparison(title: str, comparison: Comparison) -> None:
+    documents, contenders = comparison.scenario.documents, comparison.contenders
+    ours = min(c.median_seconds for c in contenders if c.name in _REFERENCES)
+    columns = ["contender", "documents/s", "tokens/s", "time to ours", "of limit", "padding"]
     print_table(
         title,
-        columns.split("|"),
+        [*columns, "loads", "peak MiB", "entities"],
         [
             (
-                c.name + (" (truncates)" if is_truncated(c, tokens) else ""),
-                f"{scenario.documents / c.median_seconds:,.1f}",
-                f"{speeds[c.name]:,.0f}",
+                c.name + (" (truncates)" if comparison.truncates(c) else ""),
+                f"{documents / c.median_seconds:,.1f}",
+                f"{comparison.speed(c):,.0f}",
                 f"{c.median_seconds / ours:.2f}",
-                f"{speeds[c.name] / limit:.0%}",
+                f"{comparison.speed(c) / comparison.limit:.0%}",
                 f"{c.padding_share:.1%}",
                 str(c.loads),
-                f"{c.peak_mib:,}",
+                f"{c.peak_mib:,}" if c.in_spark else "–",
                 f"{c.entities:,}",
             )
             for c in contenders
         ],
     )
-    tasks = f"{scenario.slots}x{scenario.task_cpus}"
-    name = f"spark-{scenario.lengths}-{Path(scenario.model).name}-{tasks}"
-    save_json(
-        options.output / f"{name}.json",
-        {
-            "limit_tokens_per_second": limit,
-            "model_tokens": tokens,
-            "contenders": {
-                c.name: {
-                    "seconds": c.seconds,
-                    "padding_share": c.padding_share,
-                    "model_loads": c.loads,
-                    "peak_mib": c.peak_mib,
-                    "entities": c.entities,
-                    "truncates": is_truncated(c, tokens),
-                }
-                for c in contenders
-            },
+
+
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "limit_tokens_per_second": comparison.limit,
+        "model_tokens": comparison.model_tokens,
+        "contenders": {
+            c.name: {
+                "seconds": c.seconds,
+                "padding_share": c.padding_share,
+                "model_loads": c.loads,
+                "peak_mib": c.peak_mib if c.in_spark else None,
+                "entities": c.entities,
+                "truncates": comparison.truncates(c),
+            }
+            for c in comparison.contenders
         },
-    )
-    if importlib.util.find_spec("matplotlib"):
-        save_chart(options.output / f"{name}.png", title, speeds, limit)
+    }
 
 
 def sweep(options: argparse.Namespace) -> None:
@@ -191,42 +204,49 @@ def memory(options: argparse.Namespace) -> None:
     )
 
 
-_MEASUREMENTS = (spark, sweep, precision, profile, growth, memory)
+# Which measurement takes which option, and what argparse is to know of it.
+_OPTIONS: dict[str, tuple[set[Callable[..., None]], dict[str, Any]]] = {
+    "--model": (
+        {spark, sweep, precision, growth, memory},
+        {"default": BUNDLED, "help": "bundled, tiny, xlm-roberta-base, … or a folder"},
+    ),
+    "--scenario": ({spark, sweep, precision}, {"choices": SCENARIOS, "default": "mixed"}),
+    "--documents": ({spark, sweep, precision}, {"type": int, "default": 400}),
+    "--repeats": ({spark, sweep, precision, profile}, {"type": int, "default": 3}),
+    "--cores": ({spark, sweep, precision, profile, growth}, {"type": int, "default": 2}),
+    "--output": (
+        {spark, sweep, precision, growth, memory},
+        {"type": Path, "default": Path("build/benchmark"), "help": "folder for models and results"},
+    ),
+    "--task-cpus": ({spark}, {"type": int, "default": 2, "help": "cores, and threads, of a task"}),
+    "--only": ({spark}, {"nargs": "+", "help": "contenders whose names begin so"}),
+    "--budgets": (
+        {sweep},
+        {"type": int, "nargs": "+", "default": [256, 512, 1024, 2048, 4096, 16384]},
+    ),
+    "--device": ({sweep}, {"default": "cpu"}),
+    "--precisions": ({precision}, {"nargs": "+", "default": ["float32", "int8"]}),
+    "--texts": ({precision}, {"type": Path, "help": "a document a line, not a scenario's"}),
+    "--words": ({profile}, {"type": int, "default": 400_000, "help": "of each scenario"}),
+    "--counts": ({growth}, {"type": int, "nargs": "+", "default": [1000, 10_000, 100_000]}),
+    "--workers": ({memory}, {"type": int, "nargs": "+", "default": [1, 2, 4]}),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one measurement."""
     parser = argparse.ArgumentParser(prog="python -m jobs.benchmark", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for measure in _MEASUREMENTS:
+    for measure in (spark, sweep, precision, profile, growth, memory):
         command = commands.add_parser(
             measure.__name__,
             help=measure.__doc__,
             formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         command.set_defaults(measure=measure)
-        add = command.add_argument
-        add("--model", default=BUNDLED, help="bundled, tiny, xlm-roberta-base, … or a folder")
-        add("--scenario", choices=SCENARIOS, default="mixed")
-        add("--documents", type=int, default=400)
-        add("--repeats", type=int, default=3)
-        add("--cores", type=int, default=2)
-        add("--output", type=Path, default=Path("build/benchmark"))
-        if measure is spark:
-            add("--task-cpus", type=int, default=2, help="cores, and threads, of a task")
-            add("--only", nargs="+", help="contenders whose names begin so")
-        if measure is sweep:
-            add("--budgets", type=int, nargs="+", default=[256, 512, 1024, 2048, 4096, 16384])
-            add("--device", default="cpu")
-        if measure is precision:
-            add("--precisions", nargs="+", default=["float32", "int8"])
-            add("--texts", type=Path, help="a file with a document a line, instead of --scenario")
-        if measure is profile:
-            add("--words", type=int, default=400_000, help="of each scenario")
-        if measure is growth:
-            add("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
-        if measure is memory:
-            add("--workers", type=int, nargs="+", default=[1, 2, 4])
+        for flag, (takers, settings) in _OPTIONS.items():
+            if measure in takers:
+                command.add_argument(flag, **settings)
     options = parser.parse_args(arguments)
     options.measure(options)
     return 0

@@ -26,9 +26,9 @@ _LIMIT_WINDOWS = 2  # of 512 tokens: a batch of the CPU's budget
 
 
 @torch.inference_mode()
-def forward_limit(model: LoadedModel, windows: int = _LIMIT_WINDOWS) -> float:
+def forward_limit(model: LoadedModel) -> float:
     """Return the tokens/s of the bare model on full windows without padding."""
-    shape = (windows, model.max_positions)
+    shape = (_LIMIT_WINDOWS, model.max_positions)
     ids = torch.randint(5, len(model.text_ids), shape, device=model.device)
     model.network(input_ids=ids)
     started, batches = time.monotonic(), 0
@@ -107,11 +107,12 @@ def _agreement(these: Set[object], those: Set[object]) -> float:
 
 
 class FreeNetwork(torch.nn.Module):
-    """A network that costs next to nothing: every tenth token opens an entity."""
+    """A network that costs next to nothing: one token of so many opens an entity."""
 
-    def __init__(self, num_labels: int) -> None:
+    def __init__(self, num_labels: int, tokens_per_entity: int) -> None:
         super().__init__()
         self.num_labels = num_labels
+        self.tokens_per_entity = tokens_per_entity
 
     def forward(
         self,
@@ -121,14 +122,14 @@ class FreeNetwork(torch.nn.Module):
         """Return float32, (rows, width, num_labels)."""
         logits = torch.zeros(*input_ids.shape, self.num_labels)
         logits[..., 0] = 1.0
-        logits[:, ::10, 1] = 2.0
+        logits[:, :: self.tokens_per_entity, 1] = 2.0
         return SimpleNamespace(logits=logits)
 
 
-def free_classifier(options: ModelOptions) -> TokenClassifier:
+def free_classifier(options: ModelOptions, tokens_per_entity: int = 10) -> TokenClassifier:
     """Return the engine with a real tokenizer and a network that costs nothing."""
     loaded = TokenClassifier.load(options, device="cpu")
-    network = FreeNetwork(len(loaded.model.scheme.labels))
+    network = FreeNetwork(len(loaded.model.scheme.labels), tokens_per_entity)
     return replace(loaded, model=replace(loaded.model, network=network))
 
 

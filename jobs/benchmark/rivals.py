@@ -22,14 +22,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
-STRIDE = 128
+_STRIDE = 128
 _WINDOW = 512
 _RAY_OWN_CPUS = 2  # Ray counts its reading and adding tasks too; with fewer it waits for ever
 _ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,end:int>>"
 METER_FOLDER = "SPARK_ENTITIES_METER"  # environment variable: where processes write what they count
 NO_COUNTS = {"loads": 0, "tokens": 0, "padded_tokens": 0}
 _counts = dict(NO_COUNTS)
-_rays: set[str] = set()  # the folders that a Ray was started for
 
 
 def start_metering(folder: str) -> None:
@@ -78,7 +77,7 @@ def load_pipeline(model: str) -> Any:
         tokenizer=tokenizer,
         dtype=torch.float32,
         aggregation_strategy="first",
-        stride=STRIDE,
+        stride=_STRIDE,
         device="cpu",
     )
     _watch(pipe.model)
@@ -147,11 +146,24 @@ def plain_loop(model: str, folder: Path, cores: int) -> int:
     return entities
 
 
+@functools.cache
+def _start_ray(cpus: int, meter: str) -> None:
+    """Start a Ray whose actors report to a folder; there is one at a time."""
+    import ray
+
+    ray.shutdown()
+    ray.init(
+        num_cpus=cpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {METER_FOLDER: meter}},
+    )
+    ray.data.DataContext.get_current().enable_progress_bars = False
+
+
 def ray_data(model: str, folder: Path, slots: int, task_cpus: int) -> int:
     """The pipeline in an actor of Ray Data."""
     import ray
-
-    meter = os.environ[METER_FOLDER]
 
     class Classify:
         def __init__(self) -> None:
@@ -165,16 +177,7 @@ def ray_data(model: str, folder: Path, slots: int, task_cpus: int) -> int:
             save_counts()
             return {"entities": np.array([len(entities) for entities in found])}
 
-    if meter not in _rays:
-        ray.shutdown()
-        ray.init(
-            num_cpus=slots * task_cpus + _RAY_OWN_CPUS,
-            include_dashboard=False,
-            log_to_driver=False,
-            runtime_env={"env_vars": {METER_FOLDER: meter}},
-        )
-        _rays.add(meter)
-        ray.data.DataContext.get_current().enable_progress_bars = False
+    _start_ray(slots * task_cpus + _RAY_OWN_CPUS, os.environ[METER_FOLDER])
     data = ray.data.read_parquet(str(folder))
     compute = ray.data.ActorPoolStrategy(size=slots)
     found = data.map_batches(Classify, compute=compute, num_cpus=task_cpus, batch_size=64)

@@ -55,12 +55,13 @@ class Contender:
 
     name: str
     run: Callable[[Path], int]  # a folder of documents in, the number of entities out
+    in_spark: bool
     seconds: list[float] = field(default_factory=list)
     entities: int = 0
     model_tokens: int = 0
     padded_tokens: int = 0
     loads: int = 0
-    peak_mib: int = 0
+    peak_mib: int = 0  # of the largest Spark worker
 
     @property
     def median_seconds(self) -> float:
@@ -73,8 +74,26 @@ class Contender:
         return 1 - self.model_tokens / self.padded_tokens if self.padded_tokens else 0.0
 
 
-def compare(scenario: Scenario) -> tuple[list[Contender], int, float]:
-    """Run all contenders in turn; return them, the documents' model tokens, and the limit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What came of a scenario."""
+
+    scenario: Scenario
+    contenders: list[Contender]
+    model_tokens: int  # of the documents, overlaps and special tokens counted
+    limit: float  # tokens/s of the bare model
+
+    def speed(self, contender: Contender) -> float:
+        """Tokens/s of the median run."""
+        return self.model_tokens / contender.median_seconds
+
+    def truncates(self, contender: Contender) -> bool:
+        """Tell whether a contender has not seen all of the documents."""
+        return contender.model_tokens < _TRUNCATED_BELOW * self.model_tokens
+
+
+def compare(scenario: Scenario) -> Comparison:
+    """Run all contenders in turn, on the same files."""
     model = find_model(scenario.model, scenario.folder / "models")
     documents = make_documents(scenario.lengths, scenario.documents)
     data, warm_up = scenario.folder / "documents", scenario.folder / "warm-up"
@@ -93,12 +112,12 @@ def compare(scenario: Scenario) -> tuple[list[Contender], int, float]:
             _measure(contender, spark, warm_up, data)
             print(f"  {contender.name}: {contender.seconds[-1]:.1f} s", flush=True)
     tokens = max(c.model_tokens for c in contenders if c.name.startswith("ours"))
-    return contenders, tokens, statistics.median(limits)
-
-
-def is_truncated(contender: Contender, tokens: int) -> bool:
-    """Tell whether a contender has not seen all of the documents."""
-    return contender.model_tokens < _TRUNCATED_BELOW * tokens
+    return Comparison(
+        scenario=scenario,
+        contenders=contenders,
+        model_tokens=tokens,
+        limit=statistics.median(limits),
+    )
 
 
 def _session(scenario: Scenario) -> SparkSession:
@@ -116,7 +135,7 @@ def _session(scenario: Scenario) -> SparkSession:
 
 def _contenders(spark: SparkSession, model: str, scenario: Scenario) -> Iterator[Contender]:
     slots, task_cpus = scenario.slots, scenario.task_cpus
-    everyone: dict[str, Callable[[Path], int]] = {
+    in_spark: dict[str, Callable[[Path], int]] = {
         "ours, pandas": partial(_ours, spark, model, "pandas", "float32"),
         "ours, arrow": partial(_ours, spark, model, "arrow", "float32"),
         "ours, int8": partial(_ours, spark, model, "arrow", "int8"),
@@ -125,15 +144,17 @@ def _contenders(spark: SparkSession, model: str, scenario: Scenario) -> Iterator
             for size in (1, 8, 32)
         },
         "predict_batch_udf": partial(_column, spark, rivals.predict_batch, model, 32),
+    }
+    others: dict[str, Callable[[Path], int]] = {
         "pipeline, no Spark": lambda folder: rivals.plain_loop(model, folder, scenario.cores),
     }
     if rivals.installed("ray"):
-        everyone["Ray Data"] = lambda folder: rivals.ray_data(model, folder, slots, task_cpus)
+        others["Ray Data"] = lambda folder: rivals.ray_data(model, folder, slots, task_cpus)
     if rivals.installed("daft"):
-        everyone["Daft"] = lambda folder: rivals.daft_udf(model, folder, slots, task_cpus)
-    for name, run in everyone.items():
+        others["Daft"] = lambda folder: rivals.daft_udf(model, folder, slots, task_cpus)
+    for name, run in (in_spark | others).items():
         if scenario.only is None or any(name.startswith(prefix) for prefix in scenario.only):
-            yield Contender(name=name, run=run)
+            yield Contender(name=name, run=run, in_spark=name in in_spark)
 
 
 def _ours(spark: SparkSession, model: str, kind: Kind, precision: Precision, folder: Path) -> int:
@@ -189,8 +210,9 @@ def _measure(contender: Contender, spark: SparkSession, warm_up: Path, data: Pat
         after = _counts(meter)
         contender.model_tokens = after["tokens"] - before["tokens"]
         contender.padded_tokens = after["padded_tokens"] - before["padded_tokens"]
-        contender.loads = after["loads"]
-        contender.peak_mib = max(contender.peak_mib, peak_mib(meter))
+        contender.loads = max(contender.loads, after["loads"])
+        if contender.in_spark:
+            contender.peak_mib = max(contender.peak_mib, peak_mib(meter))
 
 
 def _counts(meter: str) -> dict[str, int]:

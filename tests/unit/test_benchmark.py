@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pandas as pd
@@ -66,7 +67,16 @@ def test_a_worker_that_dies_is_not_waited_for(tmp_path):
         (["profile", "--words", "300"], "from Arrow to Arrow"),
     ],
 )
-def test_the_engine_is_measured_without_spark(monkeypatch, capsys, tmp_path, arguments, said):
-    monkeypatch.setitem(sys.modules, "pyspark", None)
-    assert main([*arguments, "--repeats", "1", "--output", str(tmp_path)]) == 0
-    assert said in capsys.readouterr().out
+def test_the_engine_is_measured_without_spark(arguments, said):
+    code = (
+        "import sys; sys.modules['pyspark'] = None; from jobs.benchmark.__main__ import main;"
+        f"main({[*arguments, '--repeats', '1']})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said in done.stdout
+
+
+def test_an_option_of_another_measurement_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["memory", "--scenario", "long"])
+    assert "unrecognized arguments: --scenario" in capsys.readouterr().err

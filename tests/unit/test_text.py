@@ -19,10 +19,10 @@ def test_slices_are_those_of_python(text, ranges):
 
 
 @given(st.text(max_size=30), st.sets(st.integers(1, 29)))
-def test_slices_that_follow_one_another_are_those_of_python(text, cuts):
+def test_a_text_is_cut_as_python_cuts_it(text, cuts):
     borders = [0, *sorted(cut for cut in cuts if cut < len(text)), len(text)]
-    ranges = [*itertools.pairwise(borders)]
-    assert slices(text, ranges) == [text[a:b] for a, b in ranges]
+    parts = Text.join([text]).cut(np.array(borders)).to_pylist()
+    assert parts == [text[a:b] for a, b in itertools.pairwise(borders)]
 
 
 def test_slices_are_right_where_utf8_takes_another_byte():
@@ -46,3 +46,8 @@ def test_no_slices_are_an_array_that_java_reads_too():
     slices = Text.join(["ab"]).slices(none, none)
     assert slices.to_pylist() == []
     assert slices.buffers()[1].size == 4  # Arrow for Java wants the first offset
+
+
+def test_slices_keep_nothing_of_the_rest_of_the_text():
+    slices = Text.join(["Emma woont in Londen."]).slices(np.array([0]), np.array([4]))
+    assert slices.buffers()[2].to_pybytes() == b"Emma"
