@@ -8,6 +8,7 @@ of it can be written down by hand.
 from __future__ import annotations
 
 import string
+import sys
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -27,12 +28,20 @@ SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
 class TableNetwork(torch.nn.Module):
-    """Logits by token id. Remembers the shape of every batch; fails on a token if told to."""
+    """Logits by token id. Remembers the shape of every batch; fails if told to."""
 
-    def __init__(self, logits: torch.Tensor, *, poison_id: int | None = None) -> None:
+    def __init__(
+        self,
+        logits: torch.Tensor,
+        *,
+        poison_id: int | None = None,
+        memory_tokens: int = sys.maxsize,
+    ) -> None:
         super().__init__()
         self.logits = logits  # (vocabulary size, num_labels)
         self.poison_id = poison_id
+        self.poison: Exception = RuntimeError("the model saw: a secret document")
+        self.memory_tokens = memory_tokens  # a larger batch does not fit
         self.shapes: list[tuple[int, ...]] = []
 
     def forward(
@@ -40,7 +49,9 @@ class TableNetwork(torch.nn.Module):
     ) -> SimpleNamespace:
         self.shapes.append(tuple(input_ids.shape))
         if self.poison_id is not None and (input_ids == self.poison_id).any():
-            raise RuntimeError("the model saw: a secret document")
+            raise self.poison
+        if input_ids.numel() > self.memory_tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
         return SimpleNamespace(logits=self.logits[input_ids])
 
 
@@ -63,6 +74,7 @@ def make_classifier(
     id2label: Mapping[int, str] = LABELS,
     max_positions: int = 512,
     poison: str | None = None,
+    memory_tokens: int = sys.maxsize,
     **options: object,
 ) -> TokenClassifier:
     """Make a classifier that gives each piece of `script` its label, and `O` to all others."""
@@ -77,7 +89,11 @@ def make_classifier(
     continuation = np.zeros(len(vocabulary), dtype=bool)
     continuation[[index for piece, index in vocabulary.items() if piece.startswith("##")]] = True
     model = LoadedModel(
-        network=TableNetwork(logits, poison_id=vocabulary[poison] if poison else None),
+        network=TableNetwork(
+            logits,
+            poison_id=vocabulary[poison] if poison else None,
+            memory_tokens=memory_tokens,
+        ),
         tokenizer=ChunkTokenizer(tokenizer),
         scheme=LabelScheme.from_id2label(id2label),
         device=torch.device("cpu"),

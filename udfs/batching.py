@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from udfs.arrays import Bools, Ints
+from udfs.arrays import Ints
 from udfs.records import Windows
 
 
@@ -32,12 +32,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Windows laid out for the model. All arrays: (rows, width)."""
+    """Windows laid out for the model, and which of its answers count."""
 
-    input_ids: Ints
-    attention_mask: Ints | None  # nothing where there is no padding
-    token_index: Ints  # the token of the buffer at each place, where `owned`
-    owned: Bools  # places with a token whose prediction this window gives
+    input_ids: Ints  # (rows, width)
+    attention_mask: Ints | None  # (rows, width); nothing where there is no padding
+    places: Ints  # (owned,): where the windows' own tokens stand, counted along all rows
+    tokens: Ints  # (owned,): which of the buffer's tokens they are
 
 
 def plan_batches(
@@ -92,20 +92,22 @@ def _cheapest_groups(
     return groups[::-1]
 
 
-def lay_out(token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame) -> Batch:
-    """Lay out some windows, each between its special tokens, padded to the longest.
+def lay_out(
+    token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame, width: int
+) -> Batch:
+    """Lay out some windows, each between its special tokens, padded to a width.
 
     Args:
         token_ids: (num_tokens,), of the whole buffer.
         windows: of the whole buffer.
         rows: which of them, int64, (batch rows,).
         frame: special tokens and padding.
+        width: of the batch; the longest of the windows, with its special tokens, fits in.
 
     """
     starts, ends = windows.starts[rows, None], windows.ends[rows, None]
     before, after = len(frame.prefix_ids), len(frame.suffix_ids)
     sizes = ends - starts + before + after
-    width = int(sizes.max())
     columns = np.arange(width)[None, :]
     token_index = starts + columns - before
     inside = (token_index >= starts) & (token_index < ends)
@@ -115,9 +117,10 @@ def lay_out(token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: F
     tail = before + ends - starts + np.arange(after)[None, :]
     np.put_along_axis(input_ids, tail, np.broadcast_to(frame.suffix_ids, tail.shape), axis=1)
     owned_starts, owned_ends = windows.owned_starts[rows, None], windows.owned_ends[rows, None]
+    owned = (token_index >= owned_starts) & (token_index < owned_ends)
     return Batch(
         input_ids=input_ids,
         attention_mask=None if sizes.min() == width else (columns < sizes).astype(np.int64),
-        token_index=token_index,
-        owned=(token_index >= owned_starts) & (token_index < owned_ends),
+        places=np.flatnonzero(owned),
+        tokens=token_index[owned],
     )

@@ -11,21 +11,18 @@ Must not import: pyspark.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from udfs.aggregation import find_entities, needs_probabilities
 from udfs.arrays import Ints
-from udfs.batching import lay_out, plan_batches
-from udfs.errors import InferenceError
+from udfs.errors import DeviceError, InferenceError
+from udfs.forward import predict
 from udfs.model import LoadedModel, load_model
 from udfs.options import ClassifyOptions, ModelOptions
 from udfs.records import Encoding, Predictions
@@ -36,20 +33,7 @@ from udfs.words import find_words
 
 log = logging.getLogger("spark_entities.classifier")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BatchCosts:
-    """How large batches should be on a device, and what a batch costs beside its tokens."""
-
-    max_padded_tokens: int
-    batch_cost_tokens: int
-
-
-# Small batches stay in a CPU's cache, large ones fill a GPU. `jobs.benchmark sweep` measures them.
-_BATCH_COSTS = {
-    "cpu": _BatchCosts(max_padded_tokens=1024, batch_cost_tokens=32),
-    "cuda": _BatchCosts(max_padded_tokens=32_768, batch_cost_tokens=1024),
-}
+_BUFFERS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,20 +114,21 @@ class TokenClassifier:
         return pa.concat_arrays([batch.rows for batch in self.classify_buffers([texts])])
 
     def classify_buffers(self, buffers: Iterable[Sequence[str | None]]) -> Iterator[Classified]:
-        """Classify buffers of texts in turn, each while the next one is being encoded.
+        """Classify buffers of texts in turn.
 
+        While the model runs over one buffer, the rows of the last are made and the next is encoded.
         Texts that are the same in a buffer are classified once.
         """
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode") as pool:
-            pending: deque[tuple[_Distinct, Future[Encoding]]] = deque()
+        with _Pipeline(self) as pipeline:
+            running: deque[tuple[_Distinct, _Running]] = deque()
             for texts in buffers:
                 distinct = _Distinct.of(texts)
-                pending.append((distinct, pool.submit(self.encode, distinct.texts)))
-                if len(pending) == 2:
-                    earlier, encoding = pending.popleft()
-                    yield earlier.repeat(self._classify(earlier.texts, encoding.result))
-            for last, encoding in pending:
-                yield last.repeat(self._classify(last.texts, encoding.result))
+                running.append((distinct, pipeline.start(distinct.texts)))
+                if len(running) == _BUFFERS_AT_ONCE:
+                    first, classifying = running.popleft()
+                    yield first.repeat(pipeline.finish(classifying))
+            for last, classifying in running:
+                yield last.repeat(pipeline.finish(classifying))
 
     def encode(self, texts: Sequence[str | None]) -> Encoding:
         """Tokenise documents whole, without truncation, and cut their windows.
@@ -174,55 +159,14 @@ class TokenClassifier:
         )
         return Encoding(text=text, tokens=tokens, windows=windows)
 
-    @torch.inference_mode()
     def forward(self, encoding: Encoding) -> Predictions:
         """Run the model over all windows and keep, of each token, what its owner says."""
-        started = time.monotonic()
-        windows = encoding.windows
-        num_tokens, num_labels = len(encoding.tokens.ids), len(self.model.scheme.labels)
-        label_ids = np.zeros(num_tokens, dtype=np.int64)
-        scores = np.zeros(num_tokens, dtype=np.float32)
-        probabilities = None
-        if needs_probabilities(self.options.aggregation_strategy):
-            probabilities = np.zeros((num_tokens, num_labels), dtype=np.float32)
-        frame = self.model.frame
-        costs = _BATCH_COSTS.get(self.model.device.type, _BATCH_COSTS["cuda"])
-        lengths = windows.ends - windows.starts + frame.num_special_tokens
-        num_padded_tokens = 0
-        batches = plan_batches(
-            lengths,
-            max_padded_tokens=self.options.max_padded_tokens or costs.max_padded_tokens,
-            batch_cost_tokens=costs.batch_cost_tokens,
+        return predict(
+            self.model,
+            encoding,
+            max_padded_tokens=self.options.max_padded_tokens,
+            with_probabilities=needs_probabilities(self.options.aggregation_strategy),
         )
-        for rows in batches:
-            batch = lay_out(encoding.tokens.ids, windows, rows, frame)
-            num_padded_tokens += batch.input_ids.size
-            logits = self.model.network(
-                input_ids=self._on_device(batch.input_ids),
-                attention_mask=self._on_device(batch.attention_mask),
-            ).logits
-            # float32, (rows, width, num_labels)
-            distribution = logits.float().softmax(dim=-1)
-            best = distribution.max(dim=-1)
-            sound = logits.isfinite().all(dim=-1)
-            targets = batch.token_index[batch.owned]
-            label_ids[targets] = best.indices.cpu().numpy()[batch.owned]
-            scores[targets] = best.values.where(sound, torch.nan).cpu().numpy()[batch.owned]
-            if probabilities is not None:
-                probabilities[targets] = distribution.cpu().numpy()[batch.owned]
-        if not np.isfinite(scores).all():
-            raise InferenceError("the model gave a score that is not a finite number")
-        return Predictions(
-            label_ids=label_ids,
-            scores=scores,
-            probabilities=probabilities,
-            num_model_tokens=int(lengths.sum()),
-            num_padded_tokens=num_padded_tokens,
-            forward_seconds=time.monotonic() - started,
-        )
-
-    def _on_device(self, array: Ints | None) -> torch.Tensor | None:
-        return None if array is None else torch.from_numpy(array).to(self.model.device)
 
     def decode(self, encoding: Encoding, predictions: Predictions) -> pa.StructArray:
         """Join tokens to words and words to entities, over whole documents."""
@@ -231,29 +175,64 @@ class TokenClassifier:
         entities, splits = find_entities(encoding.tokens, predictions, scheme, strategy)
         return make_rows(encoding, entities, splits, scheme, strategy)
 
-    def _classify(self, texts: Sequence[str | None], encode: Callable[[], Encoding]) -> Classified:
-        """Classify a buffer; one that fails is halved until the documents that fail are known."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    """A buffer on its way through the pipeline."""
+
+    texts: Sequence[str | None]
+    encoding: Future[Encoding]
+    predictions: Future[Predictions]
+
+
+class _Pipeline:
+    """Two threads, one that encodes and one that runs the model; rows are made by the caller's."""
+
+    def __init__(self, classifier: TokenClassifier) -> None:
+        self._classifier = classifier
+        self._encoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
+        self._forwarder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forward")
+
+    def __enter__(self) -> _Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._encoder.shutdown(wait=False, cancel_futures=True)
+        self._forwarder.shutdown(wait=False, cancel_futures=True)
+
+    def start(self, texts: Sequence[str | None]) -> _Running:
+        """Send a buffer on its way."""
+        encoding = self._encoder.submit(self._classifier.encode, texts)
+        predictions = self._forwarder.submit(lambda: self._classifier.forward(encoding.result()))
+        return _Running(texts=texts, encoding=encoding, predictions=predictions)
+
+    def finish(self, running: _Running) -> Classified:
+        """Wait for a buffer; one that fails is halved until the documents that fail are known.
+
+        Raises:
+            DeviceError: if the device has become unusable, for whatever documents.
+
+        """
+        texts, classifier = running.texts, self._classifier
         try:
-            encoding = encode()
-            predictions = self.forward(encoding)
+            predictions = running.predictions.result()
             return Classified(
-                rows=self.decode(encoding, predictions),
+                rows=classifier.decode(running.encoding.result(), predictions),
                 num_model_tokens=predictions.num_model_tokens,
                 num_padded_tokens=predictions.num_padded_tokens,
                 forward_seconds=predictions.forward_seconds,
             )
+        except DeviceError:
+            raise
         except Exception as error:  # whatever one document provokes, the others go on
             reason = _reason(error)
         if len(texts) == 1:
             log.warning("A document failed: %s.", reason)
-            rows = make_error_rows([reason], self.options.aggregation_strategy)
+            rows = make_error_rows([reason], classifier.options.aggregation_strategy)
             return Classified(rows=rows)
         log.warning("%d documents failed together (%s); trying halves.", len(texts), reason)
         middle = len(texts) // 2
-        halves = [
-            self._classify(half, partial(self.encode, half))
-            for half in (texts[:middle], texts[middle:])
-        ]
+        halves = [self.finish(self.start(half)) for half in (texts[:middle], texts[middle:])]
         return Classified(
             rows=pa.concat_arrays([half.rows for half in halves]),
             num_model_tokens=sum(half.num_model_tokens for half in halves),

@@ -4,6 +4,7 @@ EnrichmentError
 ├── ConfigError       refused before work: names key, value, allowed range and fix
 ├── ModelLoadError    the checkpoint cannot be trusted to classify
 ├── InferenceError    the model failed on documents
+├── DeviceError       the device failed, whatever the documents: this process is of no more use
 └── PublishError      the result is not whole; the previous output stays
 """
 
@@ -24,6 +25,10 @@ class ModelLoadError(EnrichmentError):
 
 class InferenceError(EnrichmentError):
     """The model failed on a document."""
+
+
+class DeviceError(EnrichmentError):
+    """A device is unusable in this process; a worker that raises it is replaced by Spark."""
 
 
 class PublishError(EnrichmentError):

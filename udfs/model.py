@@ -1,15 +1,16 @@
 """Load a checkpoint onto a device, whole or not at all.
 
 Enters: model options, a device. Leaves: a `LoadedModel`.
-Must not import: pyspark. With `classifier` and `jobs.finetune`, it alone imports torch and
-transformers.
+Must not import: pyspark. It and `jobs.finetune` alone import transformers, and torch with
+`forward`.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -35,6 +36,21 @@ from udfs.tokenization import ChunkTokenizer
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
 
 
+@dataclass(slots=True)
+class DeviceMemory:
+    """The largest batch that a device was found to hold; no bound until one did not fit."""
+
+    max_padded_tokens: int = sys.maxsize
+
+    def admits(self, rows: int, width: int) -> bool:
+        """Tell whether to try a batch; one of a single window is always tried."""
+        return rows == 1 or rows * width <= self.max_padded_tokens
+
+    def halve(self, padded_tokens: int) -> None:
+        """Remember that a batch did not fit."""
+        self.max_padded_tokens = padded_tokens // 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
     """A model and its tokenizer, ready on a device."""
@@ -48,6 +64,7 @@ class LoadedModel:
     continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
     word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone
     text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+    memory: DeviceMemory = field(default_factory=DeviceMemory)
 
     @property
     def capacity(self) -> int:

@@ -85,10 +85,13 @@ def test_windows_are_laid_out_between_their_special_tokens():
         row_splits=np.array([0, 2]),
     )
     frame = Frame(prefix_ids=np.array([90]), suffix_ids=np.array([91, 92]), pad_token_id=7)
-    batch = lay_out(np.array([10, 11, 12, 13], dtype=np.int32), windows, np.array([0, 1]), frame)
+    batch = lay_out(
+        np.array([10, 11, 12, 13], dtype=np.int32), windows, np.array([0, 1]), frame, width=6
+    )
     assert batch.input_ids.tolist() == [[90, 10, 11, 12, 91, 92], [90, 12, 13, 91, 92, 7]]
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
-    assert batch.token_index[batch.owned].tolist() == [0, 1, 2, 3]
+    assert batch.places.tolist() == [1, 2, 3, 8]
+    assert batch.tokens.tolist() == [0, 1, 2, 3]
 
 
 def test_a_batch_without_padding_needs_no_mask():
@@ -100,6 +103,8 @@ def test_a_batch_without_padding_needs_no_mask():
         row_splits=np.array([0, 2]),
     )
     frame = Frame(prefix_ids=np.array([90]), suffix_ids=np.array([91]), pad_token_id=7)
-    batch = lay_out(np.array([10, 11, 12, 13], dtype=np.int32), windows, np.array([0, 1]), frame)
+    batch = lay_out(
+        np.array([10, 11, 12, 13], dtype=np.int32), windows, np.array([0, 1]), frame, width=4
+    )
     assert batch.attention_mask is None
     assert batch.input_ids.tolist() == [[90, 10, 11, 91], [90, 12, 13, 91]]

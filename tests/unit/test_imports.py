@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = {path.stem: path for path in sorted((ROOT / "udfs").glob("*.py"))}
 TORCH_ALLOWED = {
     "udfs/model.py",
-    "udfs/classifier.py",
+    "udfs/forward.py",
     "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
     "jobs/finetune.py",
     "jobs/bundled_model.py",
@@ -26,6 +26,7 @@ LAYERS = [
     {"entities_udf"},
     {"schema", "worker"},
     {"classifier"},
+    {"forward"},
     {"model"},
     {"aggregation", "results", "windows", "batching", "words", "checkpoint", "tokenization"},
     {"labels", "records"},
