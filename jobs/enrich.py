@@ -178,6 +178,7 @@ def _metrics(mentions: _Mentions) -> list[Column]:
         F.count(F.lit(1)).alias("documents"),
         F.count(F.col(f"{_RESULT}.error")).alias("failed"),
         *(F.sum(F.col(f"{_RESULT}.{field}")).alias(name) for name, field in total.items()),
+        F.array_sort(F.collect_set(f"{_RESULT}.metrics.device")).alias("devices"),
         *mentions.counts(),
     ]
 

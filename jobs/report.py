@@ -38,6 +38,7 @@ class Summary:
     num_model_loads: int
     load_seconds: float
     forward_seconds: float
+    devices: Sequence[str]  # those that models ran on, as torch names them
     seconds: float
     folder: str
 
@@ -46,7 +47,8 @@ class Summary:
         cls, metrics: Mapping[str, Any], groups: Sequence[str], folder: str, seconds: float
     ) -> Summary:
         """Build it from what the run observed; an empty table observes nulls."""
-        counts = {name: value or 0 for name, value in metrics.items()}
+        counts: dict[str, Any] = {name: value or 0 for name, value in metrics.items()}
+        counts["devices"] = metrics["devices"] or ()
         mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
         return cls(**counts, entities=mentions, folder=folder, seconds=seconds)
 
@@ -82,6 +84,7 @@ def print_summary(summary: Summary) -> None:
         f"{summary.forward_seconds:.1f} s in the model",
         "padding": f"{summary.padding_share:.1%}",
         "model loads": f"{summary.num_model_loads} ({summary.load_seconds:.1f} s)",
+        "devices": ", ".join(summary.devices) or "none",
         "result": summary.folder,
     }
     for name, value in rows.items():

@@ -44,7 +44,7 @@ def batches(rows: int, chars: int) -> Iterator[list[str | None]]:
 def run_case(name: str) -> None:
     """Classify a case and print what came out and the peak of resident memory."""
     options = ModelOptions()
-    worker._models[options, None] = free_classifier(options, tokens_per_entity=1).model
+    worker._models[options, "cpu"] = free_classifier(options, tokens_per_entity=1).model
     rows, chars = CASES[name]
     entities = errors = 0
     for array in worker.classify_batches(batches(rows, chars), options, ClassifyOptions()):

@@ -10,7 +10,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from udfs.errors import ConfigError, EnrichmentError, InferenceError, ModelLoadError, PublishError
+from udfs.errors import (
+    ConfigError,
+    DeviceError,
+    EnrichmentError,
+    InferenceError,
+    ModelLoadError,
+    PublishError,
+)
 from udfs.options import ClassifyOptions, ModelOptions
 
 if TYPE_CHECKING:
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClassifyOptions",
     "ConfigError",
+    "DeviceError",
     "EnrichmentError",
     "InferenceError",
     "ModelLoadError",

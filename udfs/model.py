@@ -28,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 from udfs.arrays import Bools
 from udfs.batching import Frame
 from udfs.checkpoint import Checkpoint, find_checkpoint
+from udfs.device import choose_device, visible_devices
 from udfs.errors import ModelLoadError
 from udfs.labels import LabelScheme
 from udfs.options import ModelOptions, Precision
@@ -81,7 +82,7 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
 
     """
     checkpoint = find_checkpoint(options)
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = torch_device(device or choose_device(visible=visible_devices()).name)
     if options.precision == "int8" and target.type != "cpu":
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
@@ -107,6 +108,11 @@ def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
         word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
         text_ids=text_ids,
     )
+
+
+def torch_device(name: str) -> torch.device:
+    """Return the device that torch gives a name. Tests of GPU scheduling put a CPU in its place."""
+    return torch.device(name)
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:

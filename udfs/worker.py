@@ -12,25 +12,30 @@ empty again at every task.
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from udfs.device import Device, choose_device, count_gpus, visible_devices
 from udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
 from udfs.results import result_type
 
 if TYPE_CHECKING:
+    from pyspark import TaskContext
+
     from udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.worker")
+_package_log = logging.getLogger("spark_entities")
 
 METRICS_TYPE = pa.struct(
     [
@@ -39,10 +44,11 @@ METRICS_TYPE = pa.struct(
         ("num_model_loads", pa.int32()),
         ("load_seconds", pa.float64()),
         ("forward_seconds", pa.float64()),
+        ("device", pa.string()),
     ]
 )
 
-_models: dict[tuple[ModelOptions, str | None], LoadedModel] = {}
+_models: dict[tuple[ModelOptions, str], LoadedModel] = {}
 _lock = threading.Lock()
 
 
@@ -74,8 +80,9 @@ def classify_batches(
     first = next(buffers, None)
     if first is None:
         return
+    _show_log()
     loads = _Loads()
-    model = cached_model(model_options, assigned_device(), loads)
+    model, device = task_model(model_options, loads)
     from udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
@@ -86,6 +93,7 @@ def classify_batches(
             "num_model_loads": loads.count,
             "load_seconds": loads.seconds,
             "forward_seconds": classified.forward_seconds,
+            "device": device.name,
         }
         loads = _Loads()
         return_memory()
@@ -114,8 +122,8 @@ def gather(
         yield buffer
 
 
-def cached_model(options: ModelOptions, device: str | None, loads: _Loads) -> LoadedModel:
-    """Return this worker's model for a device, loading it the first time it is asked for.
+def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Device]:
+    """Return the model on the device of this task, loaded the first time that it is asked for.
 
     The first time counts the import of torch and transformers too, as it is part of the wait.
 
@@ -123,17 +131,18 @@ def cached_model(options: ModelOptions, device: str | None, loads: _Loads) -> Lo
     each task.
     """
     with _lock:
-        key = options, device
+        started = time.monotonic()
+        device = task_device()
+        _limit_threads()
+        key = options, device.name
         if key not in _models:
-            started = time.monotonic()
-            _limit_threads()
             from udfs.model import load_model
 
-            _models[key] = load_model(options, device)
+            _models[key] = load_model(options, device.name)
             loads.count += 1
             loads.seconds += time.monotonic() - started
-            log.info("Loaded %s on %s in %.1f s.", options.name, device or "cpu", loads.seconds)
-        return _models[key]
+            log.info("Loaded %s on %s in %.1f s.", options.name, device.name, loads.seconds)
+        return _models[key], device
 
 
 def return_memory() -> None:
@@ -144,34 +153,40 @@ def return_memory() -> None:
             trim(0)
 
 
-def assigned_device() -> str | None:
-    """Return the GPU that Spark assigned to this task, or nothing where it assigned none.
+def task_device() -> Device:
+    """Choose the device of the task that runs now."""
+    context = task_context()
+    gpus = context.resources().get("gpu") if context else None
+    device = choose_device(gpus.addresses if gpus else (), visible_devices(), count_gpus)
+    _announce(device)
+    return device
 
-    Where CUDA_VISIBLE_DEVICES hides the others, an assigned address is counted among the visible.
-    """
+
+@functools.cache
+def _announce(device: Device) -> None:
+    """Log a choice once a worker."""
+    log.info("Computing on %s: %s.", device.name, device.reason)
+
+
+def task_context() -> TaskContext | None:
+    """Return Spark's context of the task that runs now; nothing where there is no Spark."""
     try:
         from pyspark import TaskContext
     except ImportError:
         return None
-    context = TaskContext.get()
-    gpu = context.resources().get("gpu") if context else None
-    if gpu is None:
-        return None
-    address = gpu.addresses[0]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible:
-        devices = visible.split(",")
-        address = str(devices.index(address)) if address in devices else "0"
-    return f"cuda:{address}"
+    return TaskContext.get()
+
+
+def _show_log() -> None:
+    """Let a Python worker of Spark, which sets up no logging, print ours to the executor's log."""
+    if task_context() is not None and not _package_log.hasHandlers():
+        _package_log.addHandler(logging.StreamHandler())
+        _package_log.setLevel(logging.INFO)
 
 
 def _limit_threads() -> None:
     """Take as many threads as Spark gave the task cores, so that tasks of a host do not fight."""
-    try:
-        from pyspark import TaskContext
-    except ImportError:
-        return
-    context = TaskContext.get()
+    context = task_context()
     if context is None:
         return
     import torch
@@ -181,7 +196,7 @@ def _limit_threads() -> None:
 
 
 def _with_metrics(
-    rows: pa.StructArray, metrics: dict[str, float], strategy: AggregationStrategy
+    rows: pa.StructArray, metrics: Mapping[str, object], strategy: AggregationStrategy
 ) -> pa.StructArray:
     column = pa.array([metrics, *[None] * (len(rows) - 1)], METRICS_TYPE)
     return pa.StructArray.from_arrays(

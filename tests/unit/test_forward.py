@@ -42,6 +42,14 @@ def test_the_smaller_budget_is_remembered():
     assert max(rows * width for rows, width in classifier.model.network.shapes) <= 40
 
 
+def test_one_batch_that_did_not_fit_is_enough_to_cut_those_already_planned():
+    options = {"max_window_tokens": 14, "max_padded_tokens": 64}
+    classifier = make_classifier(SCRIPT, memory_tokens=40, **options)
+    classify(classifier, [f"{'o ' * 13}{letter}" for letter in "abcdefghikmnp"])
+    shapes = [rows * width for rows, width in classifier.model.network.shapes]
+    assert [size for size in shapes if size > 40] == [64]
+
+
 def test_padded_tokens_count_the_batches_that_ran():
     classifier = make_classifier(SCRIPT, memory_tokens=40, max_window_tokens=14)
     [classified] = classifier.classify_buffers([TEXTS])

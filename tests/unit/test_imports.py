@@ -12,6 +12,7 @@ MODULES = {path.stem: path for path in sorted((ROOT / "udfs").glob("*.py"))}
 TORCH_ALLOWED = {
     "udfs/model.py",
     "udfs/forward.py",
+    "udfs/device.py",  # to count GPUs, once a model is wanted
     "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
     "jobs/finetune.py",
     "jobs/bundled_model.py",
@@ -28,7 +29,16 @@ LAYERS = [
     {"classifier"},
     {"forward"},
     {"model"},
-    {"aggregation", "results", "windows", "batching", "words", "checkpoint", "tokenization"},
+    {
+        "device",
+        "aggregation",
+        "results",
+        "windows",
+        "batching",
+        "words",
+        "checkpoint",
+        "tokenization",
+    },
     {"labels", "records"},
     {"options", "text"},
     {"errors", "arrays"},
@@ -89,7 +99,7 @@ def test_the_engine_works_where_pyspark_is_not_installed():
         "from udfs import ClassifyOptions, TokenClassifier, worker;"
         "rows = TokenClassifier.load(device='cpu').classify(['Emma woont in Londen.']);"
         "assert len(rows[0]['entities']), rows;"
-        "assert worker.assigned_device() is None"
+        "assert worker.task_device().name == 'cpu'"
     )
 
 
@@ -99,6 +109,7 @@ def test_the_public_names_are_these():
     assert sorted(udfs.__all__) == [
         "ClassifyOptions",
         "ConfigError",
+        "DeviceError",
         "EnrichmentError",
         "InferenceError",
         "ModelLoadError",
