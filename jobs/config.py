@@ -32,6 +32,13 @@ from udfs.errors import ConfigError
 from udfs.options import ClassifyOptions, ModelOptions
 
 _DOCUMENTED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+Allowed = Literal[
+    "tasks-share-gpu",
+    "several-gpus-per-executor",
+    "no-worker-reuse",
+    "no-python-daemon",
+    "idle-timeout-kills",
+]
 _SECRET = re.compile(r"pass|pwd|secret|token|credential|api_?key", re.IGNORECASE)
 
 
@@ -105,6 +112,9 @@ class SparkSection(BaseModel):
 
     config: dict[str, str] = {}
     """Spark properties, such as `spark.task.cpus: 2`."""
+
+    allow: list[Allowed] = []
+    """Errors of `spark-entities check` that are meant to be."""
 
 
 def _section(options: type[Any]) -> Any:

@@ -23,6 +23,7 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.config import EnrichConfig, load_config
+from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.publish import RUN_COLUMN, open_output, publish
 from jobs.report import Summary, print_documents, print_summary
 from jobs.session import make_session
@@ -45,6 +46,8 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     """
     started = time.monotonic()
     checkpoint = check_model(config)
+    for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
+        print(f"warning: {finding}", file=sys.stderr)
     run_id = config.run.id or new_run_id()
     documents = read_input(spark, config.input)
     check_table(documents, config, checkpoint)
@@ -210,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments)
-        check_model(config)
+        check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")
         summary = run(spark, config)
     except (ConfigError, ModelLoadError) as error:

@@ -65,14 +65,19 @@ def spread(df: DataFrame, text_column: str, min_partitions: int | None) -> DataF
     length, but none of them so small that loading a model would be most of its work. A client of
     Spark Connect sees neither partitions nor slots, so there the table stays as it is.
     """
-    if min_partitions is None and is_remote():
-        return df
-    found = 0 if is_remote() else _count_partitions(df)
-    wanted = min_partitions or _partitions_worth_having(df, found)
+    found, wanted = plan_spread(df, min_partitions)
     if found >= wanted:
         return df
     log.info("The input has %d partitions; it is spread over %d by its text.", found, wanted)
     return df.repartition(wanted, F.col(quoted(text_column)))
+
+
+def plan_spread(df: DataFrame, min_partitions: int | None) -> tuple[float, int]:
+    """Return how many partitions a table has, and how many it should have at least."""
+    if is_remote():
+        return 0, min_partitions or 0
+    found = _count_partitions(df)
+    return found, min_partitions or _partitions_worth_having(df, found)
 
 
 def _partitions_worth_having(df: DataFrame, found: float) -> int:

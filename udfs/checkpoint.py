@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,11 @@ class Checkpoint:
     def weight_files(self) -> list[Path]:
         """The safetensors files, in order of their names."""
         return sorted(self.folder.glob("*.safetensors"))
+
+    @property
+    def num_weights(self) -> int:
+        """How many numbers the model consists of."""
+        return sum(math.prod(shape) for shape in _weight_shapes(self).values())
 
     @property
     def identity(self) -> str:
@@ -192,20 +198,11 @@ def _check_weights(checkpoint: Checkpoint) -> None:
             f"model.name: {folder} has no *.safetensors. Weights in other formats can run code and "
             f"are refused: load the model in a safe place and save_pretrained() it again."
         )
-    names: dict[str, list[int]] = {}
-    for path in checkpoint.weight_files:
-        try:
-            with safe_open(path, framework="numpy") as tensors:
-                names |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ModelLoadError(
-                f"model.name: {path} cannot be read as safetensors ({type(error).__name__}). "
-                f"Copy it again."
-            ) from error
-    heads = {name: shape for name, shape in names.items() if name.startswith(_HEADS)}
+    shapes = _weight_shapes(checkpoint)
+    heads = {name: shape for name, shape in shapes.items() if name.startswith(_HEADS)}
     if not heads:
         raise ModelLoadError(
-            f"model.name: {folder} has no classifier head, only {len(names)} weights of an "
+            f"model.name: {folder} has no classifier head, only {len(shapes)} weights of an "
             f"encoder. It would classify at random. Give a checkpoint fine-tuned for token "
             f"classification."
         )
@@ -216,3 +213,18 @@ def _check_weights(checkpoint: Checkpoint) -> None:
                 f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
                 f"has {shape[0]}. Mend id2label in config.json."
             )
+
+
+def _weight_shapes(checkpoint: Checkpoint) -> dict[str, list[int]]:
+    """Read the names and shapes of the weights off the heads of their files."""
+    shapes: dict[str, list[int]] = {}
+    for path in checkpoint.weight_files:
+        try:
+            with safe_open(path, framework="numpy") as tensors:
+                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ModelLoadError(
+                f"model.name: {path} cannot be read as safetensors ({type(error).__name__}). "
+                f"Copy it again."
+            ) from error
+    return shapes

@@ -1,3 +1,5 @@
+import gc
+
 import pyarrow as pa
 import pytest
 
@@ -58,6 +60,18 @@ def test_metrics_stand_on_the_first_row_of_a_buffer(checkpoint):
     assert [row["metrics"] is not None for row in rows] == [True, False, True]
     assert rows[0]["metrics"]["num_model_tokens"] == 4 + 3
     assert rows[2]["metrics"]["num_model_tokens"] == 3
+
+
+def test_what_was_loaded_is_no_garbage_to_look_through_after_each_task(checkpoint):
+    gc.unfreeze()
+    run(checkpoint, [["a b"]])
+    assert gc.get_freeze_count() > 100_000
+    gc.unfreeze()
+
+
+def test_metrics_name_the_device(checkpoint):
+    [row, _] = run(checkpoint, [["a b", "c"]])
+    assert row["metrics"]["device"] == "cpu"
 
 
 def test_memory_is_given_back_after_each_buffer(checkpoint, monkeypatch):

@@ -1,0 +1,124 @@
+"""Try a set-up before a run: the settings, the model, the input, and a task on each slot.
+
+    spark-entities check --config conf/local.yaml --input.path …
+
+It takes what `enrich` takes, and writes nothing. Must not import: torch, transformers.
+Exit status: 0 nothing stands against a run; 1 Spark failed; 2 something does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Row, SparkSession
+from pyspark.sql.utils import is_remote
+
+from jobs.config import EnrichConfig, load_config
+from jobs.enrich import check_model, check_table
+from jobs.preflight import check_settings, own_properties, session_properties, weights_bytes
+from jobs.report import make_console
+from jobs.session import make_session
+from jobs.tables import plan_spread, read_input, task_slots
+from udfs.checkpoint import Checkpoint
+from udfs.errors import ConfigError, ModelLoadError
+from udfs.worker import describe_device
+
+_DEVICE = "host string, device string, detail string, memory_bytes bigint"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check from a command line; returns the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        config = load_config(given, program="spark-entities check")
+        checkpoint = check_model(config)
+        check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
+        spark = make_session(config.spark, "spark-entities check")
+        lines = [*report(spark, config, checkpoint)]
+    except (ConfigError, ModelLoadError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    except (PySparkException, Py4JJavaError) as error:  # no document has been read
+        print(f"failed: Spark cannot run a task of this job: {error}", file=sys.stderr)
+        return 1
+    console = make_console()
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
+    return 0
+
+
+def report(spark: SparkSession, config: EnrichConfig, checkpoint: Checkpoint) -> Iterator[str]:
+    """Check all there is to check in a session, and tell what was found.
+
+    Raises:
+        ConfigError: if something stands against a run.
+
+    """
+    for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
+        yield f"warning: {finding}"
+    groups = ", ".join(checkpoint.scheme.groups)
+    yield (
+        f"model: {checkpoint.identity}, {checkpoint.num_weights:,} weights, windows of "
+        f"{config.classify.window_tokens(checkpoint.capacity)} tokens, groups {groups}"
+    )
+    for device in find_devices(spark):
+        check_device(device, checkpoint)
+        size = f", {device.memory_bytes >> 20:,} MiB" if device.memory_bytes else ""
+        yield f"device: {device.device} on {device.host}{size}: {device.detail}"
+    if config.input.path or config.input.table:
+        documents = read_input(spark, config.input)
+        check_table(documents, config, checkpoint)
+        found, wanted = plan_spread(documents, config.input.min_partitions)
+        spread = f", to be spread over {wanted}" if found < wanted else ""
+        yield f"input: {config.input.path or config.input.table}, {found} partitions{spread}"
+        if not is_remote() and max(found, wanted) < task_slots(spark):
+            yield (
+                f"warning: {max(found, wanted)} partitions for {task_slots(spark)} task slots: the "
+                f"others idle. Set input.min_partitions if documents are slow. [few-partitions]"
+            )
+
+
+def find_devices(spark: SparkSession) -> list[Row]:
+    """Run a task on each slot and let it tell its device; one of each kind is returned."""
+
+    def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for _ in batches:
+            yield pa.RecordBatch.from_pylist([describe_device()], schema)
+
+    schema = pa.schema(
+        [
+            ("host", pa.string()),
+            ("device", pa.string()),
+            ("detail", pa.string()),
+            ("memory_bytes", pa.int64()),
+        ]
+    )
+    slots = 1 if is_remote() else task_slots(spark)
+    return spark.range(0, slots, 1, slots).mapInArrow(describe, _DEVICE).distinct().collect()
+
+
+def check_device(device: Row, checkpoint: Checkpoint) -> None:
+    """Refuse a device that cannot be used, or that the model does not fit on.
+
+    Raises:
+        ConfigError: naming the host.
+
+    """
+    if device.device is None:
+        raise ConfigError(f"on {device.host}: {device.detail} [unusable-device]")
+    needed = weights_bytes(checkpoint, on_gpu=device.device != "cpu")
+    if device.memory_bytes is not None and device.memory_bytes < needed:
+        raise ConfigError(
+            f"model.name={checkpoint.options.name} takes {needed >> 20:,} MiB, and {device.device} "
+            f"on {device.host} has {device.memory_bytes >> 20:,} MiB. Take a smaller model, a "
+            f"larger GPU, or a smaller model.precision. [model-exceeds-device]"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

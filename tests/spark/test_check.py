@@ -1,0 +1,88 @@
+import shutil
+
+import pytest
+from pyspark.sql import Row
+
+from jobs.check import check_device, main
+from udfs.checkpoint import find_checkpoint
+from udfs.errors import ConfigError
+from udfs.options import ModelOptions
+
+# What `spark-entities check` says of ten set-ups that would load the model too often, compute on
+# the wrong device, or not at all. Each is refused before Spark starts.
+GPU = {"spark.executor.resource.gpu.amount": "1", "spark.task.resource.gpu.amount": "1"}
+BAD = {
+    "tasks-share-gpu": GPU | {"spark.task.resource.gpu.amount": "0.5"},
+    "several-gpus-per-executor": GPU | {"spark.executor.resource.gpu.amount": "2"},
+    "no-worker-reuse": {"spark.python.worker.reuse": "false"},
+    "no-python-daemon": {"spark.python.use.daemon": "false"},
+    "idle-timeout-kills": {
+        "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": "30",
+        "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
+    },
+    "gpu-not-assigned": {"spark.executor.resource.gpu.amount": "1"},
+    "gpu-without-executor": {"spark.task.resource.gpu.amount": "1"},
+    "no-discovery-script": GPU | {"spark.master": "k8s://host"},
+    "address-space-limit": GPU | {"spark.executor.pyspark.memory": "4g"},
+    "not a number": {"spark.task.cpus": "all"},
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_ten_bad_configurations_are_refused(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("jobs.check.make_session", lambda *_: pytest.fail("Spark was started"))
+    config = tmp_path / "bad.yaml"
+    lines = [f"    {key}: '{value}'" for key, value in BAD[name].items()]
+    config.write_text("spark:\n  config:\n" + "\n".join(lines))
+    assert main(["--config", str(config)]) == 2
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: ")
+    assert name in said
+
+
+def test_a_good_set_up_is_described(spark, capsys):
+    status = main(["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"])
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "model: bundled@" in said
+    assert "groups PER, ORG, LOC, MISC" in said
+    assert "device: cpu on " in said
+    assert "input: conf/demo-documents.jsonl, 1 partitions" in said
+    assert "warning: 1 partitions for 2 task slots" in said
+
+
+def test_an_input_without_its_column_is_refused(spark, capsys):
+    arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
+    assert main([*arguments, "--input.text_column", "body"]) == 2
+    assert "error: input.text_column='body' is not a column" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_loaded_is_refused(tmp_path, capsys):
+    folder = tmp_path / "model"
+    shutil.copytree(find_checkpoint(ModelOptions()).folder, folder)
+    next(folder.glob("*.safetensors")).unlink()
+    assert main(["--model.name", str(folder)]) == 2
+    assert "no *.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "message"),
+    [
+        (None, None, "on node-1: why not.*unusable-device"),
+        ("cuda:0", 1 << 20, "takes 38 MiB, and cuda:0 on node-1 has 1 MiB.*model-exceeds-device"),
+    ],
+)
+def test_a_device_that_cannot_hold_the_model_is_refused(device, memory, message):
+    row = Row(host="node-1", device=device, detail="why not", memory_bytes=memory)
+    with pytest.raises(ConfigError, match=message):
+        check_device(row, find_checkpoint(ModelOptions()))
+
+
+def test_enrich_refuses_too(spark, tmp_path, capsys):
+    from jobs.enrich import main as enrich
+
+    arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
+    arguments += ["--output.path", str(tmp_path / "out"), "--spark.config"]
+    assert enrich([*arguments, '{"spark.python.worker.reuse": "false"}']) == 2
+    assert "refused: spark.python.worker.reuse=false" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
