@@ -21,6 +21,7 @@ from udfs.errors import ConfigError
 _GPUS = "spark.executor.resource.gpu.amount"
 _TASK_GPUS = "spark.task.resource.gpu.amount"
 _SCRIPT = "spark.executor.resource.gpu.discoveryScript"
+_VENDOR = "spark.executor.resource.gpu.vendor"
 _CORES = "spark.executor.cores"
 _TASK_CPUS = "spark.task.cpus"
 _REUSE = "spark.python.worker.reuse"
@@ -200,6 +201,12 @@ def _devices(settings: Settings) -> Iterator[Finding]:
             name="no-discovery-script",
             message=f"{_GPUS}={settings.gpus:g} without {_SCRIPT}: executors do not find their "
             f"GPUs. Set it to conf/gpu-discovery.sh, as executors see it.",
+        )
+    if settings.gpus and _VENDOR not in settings and settings.master.startswith("k8s"):
+        yield Finding(
+            name="no-gpu-vendor",
+            message=f"{_GPUS}={settings.gpus:g} without {_VENDOR}: Kubernetes does not know which "
+            f"resource that is. Set it to nvidia.com.",
         )
     if settings.task_gpus > 1:
         yield Finding(

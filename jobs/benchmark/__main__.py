@@ -7,6 +7,7 @@ import importlib.util
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,45 @@ def sweep(options: argparse.Namespace) -> None:
     )
 
 
+def engine(options: argparse.Namespace) -> None:
+    """The engine beside transformers' pipeline, without Spark, and what of the device they use."""
+    import torch
+
+    from jobs.benchmark.engine import compare_on_device
+    from jobs.benchmark.pipelines import make_pipeline
+    from udfs.classifier import TokenClassifier
+
+    torch.set_num_threads(options.cores)
+    folder = find_model(options.model, options.output / "models")
+    checkpoint = ModelOptions(name=folder, precision=options.precision)
+    classifier = TokenClassifier.load(checkpoint, device=options.device)
+    dtype = next(classifier.model.network.parameters()).dtype
+    pipeline = make_pipeline(folder, options.device, dtype)
+    documents = make_documents(options.scenario, options.documents)
+    speeds = compare_on_device(
+        classifier, pipeline, documents, options.batch_sizes, options.repeats
+    )
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    title = f"{len(documents):,} documents, {options.scenario}; {options.model}; {dtype}; {name}"
+    print_table(
+        title,
+        ["contender", "tokens/s", "time to ours", "of matmul", "GPU idle", "padding"],
+        [
+            (
+                speed.name,
+                f"{speed.tokens_per_second:,.0f}",
+                f"{speeds[0].tokens_per_second / speed.tokens_per_second:.2f}",
+                f"{speed.utilisation:.0%}",
+                "–" if speed.idle_share is None else f"{speed.idle_share:.0%}",
+                f"{speed.padding_share:.1%}",
+            )
+            for speed in speeds
+        ],
+    )
+    figures = {"title": title, "contenders": [asdict(speed) for speed in speeds]}
+    save_json(options.output / f"engine-{Path(options.model).name}-{options.device}.json", figures)
+
+
 def precision(options: argparse.Namespace) -> None:
     """The engine in each precision: speed, and agreement of its entities with float32's."""
     import torch
@@ -207,15 +247,15 @@ def memory(options: argparse.Namespace) -> None:
 # Which measurement takes which option, and what argparse is to know of it.
 _OPTIONS: dict[str, tuple[set[Callable[..., None]], dict[str, Any]]] = {
     "--model": (
-        {spark, sweep, precision, growth, memory},
+        {spark, engine, sweep, precision, growth, memory},
         {"default": BUNDLED, "help": "bundled, tiny, xlm-roberta-base, … or a folder"},
     ),
-    "--scenario": ({spark, sweep, precision}, {"choices": SCENARIOS, "default": "mixed"}),
-    "--documents": ({spark, sweep, precision}, {"type": int, "default": 400}),
-    "--repeats": ({spark, sweep, precision, profile}, {"type": int, "default": 3}),
-    "--cores": ({spark, sweep, precision, profile, growth}, {"type": int, "default": 2}),
+    "--scenario": ({spark, engine, sweep, precision}, {"choices": SCENARIOS, "default": "mixed"}),
+    "--documents": ({spark, engine, sweep, precision}, {"type": int, "default": 400}),
+    "--repeats": ({spark, engine, sweep, precision, profile}, {"type": int, "default": 3}),
+    "--cores": ({spark, engine, sweep, precision, profile, growth}, {"type": int, "default": 2}),
     "--output": (
-        {spark, sweep, precision, growth, memory},
+        {spark, engine, sweep, precision, growth, memory},
         {"type": Path, "default": Path("build/benchmark"), "help": "folder for models and results"},
     ),
     "--task-cpus": ({spark}, {"type": int, "default": 2, "help": "cores, and threads, of a task"}),
@@ -224,7 +264,9 @@ _OPTIONS: dict[str, tuple[set[Callable[..., None]], dict[str, Any]]] = {
         {sweep},
         {"type": int, "nargs": "+", "default": [256, 512, 1024, 2048, 4096, 16384]},
     ),
-    "--device": ({sweep}, {"default": "cpu"}),
+    "--device": ({engine, sweep}, {"default": "cpu"}),
+    "--precision": ({engine}, {"default": "auto"}),
+    "--batch-sizes": ({engine}, {"type": int, "nargs": "+", "default": [1, 8, 32, 128]}),
     "--precisions": ({precision}, {"nargs": "+", "default": ["float32", "int8"]}),
     "--texts": ({precision}, {"type": Path, "help": "a document a line, not a scenario's"}),
     "--words": ({profile}, {"type": int, "default": 400_000, "help": "of each scenario"}),
@@ -237,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one measurement."""
     parser = argparse.ArgumentParser(prog="python -m jobs.benchmark", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for measure in (spark, sweep, precision, profile, growth, memory):
+    for measure in (spark, engine, sweep, precision, profile, growth, memory):
         command = commands.add_parser(
             measure.__name__,
             help=measure.__doc__,

@@ -8,20 +8,24 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from udfs.arrays import Ints
 from udfs.classifier import TokenClassifier
 from udfs.model import LoadedModel
 from udfs.options import ClassifyOptions, ModelOptions, Precision
 from udfs.worker import gather
 
 _LIMIT_SECONDS = 5.0
+_MATMUL_SIZE = {"cuda": 8192, "cpu": 1024}
+_MATMUL_SECONDS = 2.0
 _LIMIT_WINDOWS = 2  # of 512 tokens: a batch of the CPU's budget
 
 
@@ -58,20 +62,15 @@ def sweep(
         str(budget): TokenClassifier(model=model, options=ClassifyOptions(max_padded_tokens=budget))
         for budget in budgets
     }
-    cost = {name: _cost(each, documents) for name, each in classifiers.items()}
+    cost = {name: _classify(each, documents) for name, each in classifiers.items()}
     seconds = interleave(
-        {name: partial(each.classify, documents) for name, each in classifiers.items()},
+        {name: partial(_classify, each, documents) for name, each in classifiers.items()},
         repeats,
     )
     return [
         (int(name), tokens / seconds[name], 1 - tokens / padded)
         for name, (tokens, padded) in cost.items()
     ]
-
-
-def _cost(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
-    parts = list(classifier.classify_buffers([documents]))
-    return sum(p.num_model_tokens for p in parts), sum(p.num_padded_tokens for p in parts)
 
 
 def compare_precisions(
@@ -104,6 +103,122 @@ def _entities(rows: pa.StructArray) -> set[tuple[int, str, int, int]]:
 
 def _agreement(these: Set[object], those: Set[object]) -> float:
     return 2 * len(these & those) / max(1, len(these) + len(those))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """How fast a contender is on a device, and how much of the device that takes."""
+
+    name: str
+    tokens_per_second: float
+    utilisation: float  # of the device's own matmul, by the FLOP that the documents' tokens need
+    idle_share: float | None  # of a GPU's time
+    padding_share: float
+
+
+def compare_on_device(
+    classifier: TokenClassifier,
+    pipeline: Any,
+    documents: Sequence[str],
+    batch_sizes: Sequence[int],
+    repeats: int,
+) -> list[Speed]:
+    """Classify documents with the engine and with transformers' pipeline, run after run."""
+    model = classifier.model
+    peak = matmul_speed(model.device, next(model.network.parameters()).dtype)
+    lengths = _window_lengths(classifier, documents)
+    tokens, flop = int(lengths.sum()), model_flop(model.network, lengths)
+    meter = _Meter(pipeline.model)
+    runs: dict[str, Callable[[], object]] = {"ours": partial(_classify, classifier, documents)}
+    for size in batch_sizes:
+        runs[f"pipeline, batch {size}"] = partial(pipeline, list(documents), batch_size=size)
+    seconds = interleave(runs, repeats)
+    speeds = []
+    for name, run in runs.items():
+        meter.clear()
+        result, idle_share = _idle_share(run, model.device)
+        ours = name == "ours"
+        num_tokens, num_padded = result if ours else (meter.tokens, meter.padded_tokens)
+        speeds.append(
+            Speed(
+                name=name,
+                tokens_per_second=tokens / seconds[name],
+                utilisation=flop / seconds[name] / peak,
+                idle_share=idle_share,
+                padding_share=1 - num_tokens / num_padded,
+            )
+        )
+    return speeds
+
+
+def matmul_speed(device: torch.device, dtype: torch.dtype) -> float:
+    """Return the FLOP/s of a large matrix product."""
+    size = _MATMUL_SIZE[device.type]
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    left @ right
+    _synchronize(device)
+    started, products = time.monotonic(), 0
+    while time.monotonic() - started < _MATMUL_SECONDS:
+        left @ right
+        _synchronize(device)
+        products += 1
+    return products * 2 * size**3 / (time.monotonic() - started)
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _window_lengths(classifier: TokenClassifier, documents: Sequence[str]) -> Ints:
+    windows = classifier.encode(documents).windows
+    return windows.ends - windows.starts + classifier.model.frame.num_special_tokens
+
+
+def model_flop(network: Any, lengths: Ints) -> float:
+    """Count what windows cost: twice each weight a token, and the products of attention."""
+    weights = sum(
+        weight.numel() for name, weight in network.named_parameters() if "embeddings" not in name
+    )
+    config = network.config
+    attention = 4 * config.num_hidden_layers * config.hidden_size * (lengths**2).sum()
+    return float(2 * weights * lengths.sum() + attention)
+
+
+class _Meter:
+    """Counts the tokens that a network is given."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.clear()
+        network.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def clear(self) -> None:
+        """Count from 0."""
+        self.tokens = self.padded_tokens = 0
+
+    def _count(self, _: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG002
+        mask = kwargs["attention_mask"]
+        self.tokens += int(mask.sum())
+        self.padded_tokens += mask.numel()
+
+
+def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
+    """Classify as a worker does, buffer by buffer; return tokens without and with padding."""
+    parts = list(classifier.classify_buffers(gather([documents], classifier.options.buffer_chars)))
+    return sum(p.num_model_tokens for p in parts), sum(p.num_padded_tokens for p in parts)
+
+
+def _idle_share(run: Callable[[], Any], device: torch.device) -> tuple[Any, float | None]:
+    """Run once; return the result, and the share of the time in which a GPU had nothing to do."""
+    if device.type != "cuda":
+        return run(), None
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        started = time.monotonic()
+        result = run()
+        torch.cuda.synchronize(device)
+        wall = time.monotonic() - started
+    busy = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+    return result, max(0.0, 1 - busy / wall)
 
 
 class FreeNetwork(torch.nn.Module):

@@ -22,8 +22,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
-_STRIDE = 128
-_WINDOW = 512
+from jobs.benchmark.pipelines import WINDOW, make_pipeline
+
 _RAY_OWN_CPUS = 2  # Ray counts its reading and adding tasks too; with fewer it waits for ever
 _ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,end:int>>"
 METER_FOLDER = "SPARK_ENTITIES_METER"  # environment variable: where processes write what they count
@@ -65,21 +65,10 @@ def _watch(network: Any) -> None:
 
 @functools.cache
 def load_pipeline(model: str) -> Any:
-    """Load transformers' pipeline, reading long texts in overlapping windows."""
+    """Load transformers' pipeline once in this process."""
     import torch
-    from transformers import AutoTokenizer, pipeline
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    tokenizer.model_max_length = _WINDOW
-    pipe = pipeline(
-        "token-classification",
-        model=model,
-        tokenizer=tokenizer,
-        dtype=torch.float32,
-        aggregation_strategy="first",
-        stride=_STRIDE,
-        device="cpu",
-    )
+    pipe = make_pipeline(model, "cpu", torch.float32)
     _watch(pipe.model)
     return pipe
 
@@ -119,7 +108,7 @@ def predict_batch(model: str, batch_size: int = 32) -> Callable[[str], Column]:
             batch = tokenizer(
                 texts.tolist(),
                 truncation=True,
-                max_length=_WINDOW,
+                max_length=WINDOW,
                 padding=True,
                 return_tensors="pt",
             )

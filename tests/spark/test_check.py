@@ -22,7 +22,7 @@ BAD = {
     },
     "gpu-not-assigned": {"spark.executor.resource.gpu.amount": "1"},
     "gpu-without-executor": {"spark.task.resource.gpu.amount": "1"},
-    "no-discovery-script": GPU | {"spark.master": "k8s://host"},
+    "no-discovery-script": GPU | {"spark.master": "yarn"},
     "address-space-limit": GPU | {"spark.executor.pyspark.memory": "4g"},
     "not a number": {"spark.task.cpus": "all"},
 }

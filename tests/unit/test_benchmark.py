@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from jobs.benchmark.__main__ import main
-from jobs.benchmark.engine import compare_precisions, interleave
+from jobs.benchmark.engine import compare_precisions, interleave, model_flop
 from jobs.benchmark.processes import shared_memory
 from jobs.benchmark.workload import SCENARIOS, find_model, make_documents, write_documents
 
@@ -64,9 +67,17 @@ def test_a_worker_that_dies_is_not_waited_for(tmp_path):
     ("arguments", "said"),
     [
         (["sweep", "--documents", "3", "--budgets", "256", "512"], "padded tokens"),
+        (["engine", "--model", "tiny", "--documents", "3", "--batch-sizes", "2"], "of matmul"),
         (["profile", "--words", "300"], "from Arrow to Arrow"),
     ],
 )
+def test_flop_are_two_a_weight_and_token_and_those_of_attention():
+    network = torch.nn.ModuleDict({"embeddings": torch.nn.Embedding(7, 4)})
+    network["layer"] = torch.nn.Linear(4, 5, bias=False)
+    network.config = SimpleNamespace(num_hidden_layers=2, hidden_size=4)
+    assert model_flop(network, np.array([3, 1])) == 2 * 20 * 4 + 4 * 2 * 4 * (9 + 1)
+
+
 def test_the_engine_is_measured_without_spark(arguments, said):
     code = (
         "import sys; sys.modules['pyspark'] = None; from jobs.benchmark.__main__ import main;"

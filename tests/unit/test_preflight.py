@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ ERRORS = {
     "gpu-not-assigned": (GPU | {TASK_GPUS: "0"}, "no task is told which GPU is its own"),
     "gpu-without-executor": (GPU | {GPUS: "0"}, f"{TASK_GPUS}=1 without {GPUS}"),
     "no-discovery-script": (GPU | {"spark.master": "yarn"}, "executors do not find their GPUs"),
+    "no-gpu-vendor": (GPU | {"spark.master": "k8s://host"}, "Set it to nvidia.com"),
     "address-space-limit": (
         GPU | {"spark.executor.pyspark.memory": "8g"},
         "spark.executor.pyspark.memory limits a worker's address space",
@@ -103,8 +105,19 @@ def test_nothing_is_found_where_all_is_well(bundled, properties):
 def test_the_shipped_settings_have_no_fault(bundled):
     lines = (ROOT / "conf" / "spark-gpu.conf").read_text("utf-8").splitlines()
     properties = dict(line.split() for line in lines if line and not line.startswith("#"))
-    for master in ("yarn", "k8s://host", "spark://host:7077"):
+    for master in ("yarn", "spark://host:7077"):
         assert check_settings(properties | {"spark.master": master}, bundled) == []
+
+
+def test_the_documentation_names_every_finding():
+    text = (ROOT / "docs" / "gpu.md").read_text("utf-8")
+    source = (ROOT / "jobs" / "preflight.py").read_text("utf-8")
+    source += (ROOT / "jobs" / "check.py").read_text("utf-8")
+    names = {*re.findall(r'name="([a-z-]+)"', source), *re.findall(r"\[([a-z-]+)\]\"", source)}
+    assert names == {*ERRORS, *WARNINGS, "unusable-device", "model-exceeds-device"} | {
+        "few-partitions"
+    }
+    assert all(f"`{name}`" in text for name in names)
 
 
 def test_all_errors_are_told_at_once(bundled):
