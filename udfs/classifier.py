@@ -22,7 +22,7 @@ import pyarrow as pa
 from udfs.aggregation import find_entities, needs_probabilities
 from udfs.arrays import Ints
 from udfs.errors import DeviceError, InferenceError
-from udfs.forward import predict
+from udfs.forward import predict, sizes_for
 from udfs.model import LoadedModel, load_model
 from udfs.options import ClassifyOptions, ModelOptions
 from udfs.records import Encoding, Predictions
@@ -105,6 +105,11 @@ class TokenClassifier:
 
     def __post_init__(self) -> None:
         self.options.window_tokens(self.model.capacity)
+
+    @property
+    def buffer_chars(self) -> int:
+        """How many characters of text to classify at once, where there are more."""
+        return self.options.buffer_chars or sizes_for(self.model.device).buffer_chars
 
     def classify(self, texts: Sequence[str | None]) -> pa.StructArray:
         """Classify some texts at once: one row each, in their order.

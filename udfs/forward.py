@@ -26,22 +26,32 @@ log = logging.getLogger("spark_entities.forward")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _BatchCosts:
-    """How large batches should be on a device, and what a batch costs beside its tokens."""
+class Sizes:
+    """How large batches and buffers should be on a device."""
 
     max_padded_tokens: int
-    batch_cost_tokens: int
+    batch_cost_tokens: int  # what a batch costs beside its tokens
     width_multiple: int
+    buffer_chars: int  # many batches, since their windows are sorted by length
 
 
 # Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights.
 # `jobs.benchmark sweep` measures the budgets.
-_BATCH_COSTS = {
-    "cpu": _BatchCosts(max_padded_tokens=1024, batch_cost_tokens=32, width_multiple=1),
-    "cuda": _BatchCosts(max_padded_tokens=32_768, batch_cost_tokens=1024, width_multiple=8),
+_SIZES = {
+    "cpu": Sizes(
+        max_padded_tokens=1024, batch_cost_tokens=32, width_multiple=1, buffer_chars=1 << 18
+    ),
+    "cuda": Sizes(
+        max_padded_tokens=32_768, batch_cost_tokens=1024, width_multiple=8, buffer_chars=1 << 20
+    ),
 }
 _OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors of other classes
 _DEVICE_FAILED = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS")
+
+
+def sizes_for(device: torch.device) -> Sizes:
+    """Return the sizes that suit a device; those of a GPU for a kind that was never measured."""
+    return _SIZES.get(device.type, _SIZES["cuda"])
 
 
 @torch.inference_mode()
@@ -69,15 +79,15 @@ def predict(
     """
     started = time.monotonic()
     lengths = encoding.windows.ends - encoding.windows.starts + model.frame.num_special_tokens
-    costs = _BATCH_COSTS.get(model.device.type, _BATCH_COSTS["cuda"])
+    sizes = sizes_for(model.device)
     num_tokens, num_labels = len(encoding.tokens.ids), len(model.scheme.labels)
     shape = (num_tokens, num_labels) if with_probabilities else (0, num_labels)
     run = _Run(
         model=model,
         encoding=encoding,
-        widths=np.minimum(_round_up(lengths, costs.width_multiple), model.max_positions),
-        max_padded_tokens=max_padded_tokens or costs.max_padded_tokens,
-        batch_cost_tokens=costs.batch_cost_tokens,
+        widths=np.minimum(_round_up(lengths, sizes.width_multiple), model.max_positions),
+        max_padded_tokens=max_padded_tokens or sizes.max_padded_tokens,
+        batch_cost_tokens=sizes.batch_cost_tokens,
         label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=model.device),
         scores=torch.zeros(num_tokens, device=model.device),
         probabilities=torch.zeros(shape, device=model.device),

@@ -77,9 +77,10 @@ class ClassifyOptions:
         5_000_000,
         "Longer documents get an error; a worker's memory grows with its longest document.",
     )
-    buffer_chars: int = _setting(
-        1 << 20,
-        "Characters of text gathered before windows are sorted by length.",
+    buffer_chars: int | None = _setting(
+        None,
+        "Characters of text gathered before windows are sorted by length; chosen by device when "
+        "absent.",
     )
 
     def __post_init__(self) -> None:

@@ -79,8 +79,8 @@ def classify_batches(
     find each other; yields one array a buffer, of `metered_type`. Nothing is loaded for a
     partition without rows.
     """
-    buffers = gather(batches, classify_options.buffer_chars)
-    first = next(buffers, None)
+    filled = (batch for batch in batches if len(batch))
+    first = next(filled, None)
     if first is None:
         return
     _show_log()
@@ -89,7 +89,8 @@ def classify_batches(
     from udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
-    for classified in classifier.classify_buffers(chain([first], buffers)):
+    buffers = gather(chain([first], filled), classifier.buffer_chars)
+    for classified in classifier.classify_buffers(buffers):
         metrics = {
             "num_model_tokens": classified.num_model_tokens,
             "num_padded_tokens": classified.num_padded_tokens,

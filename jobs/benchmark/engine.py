@@ -204,7 +204,7 @@ class _Meter:
 
 def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
     """Classify as a worker does, buffer by buffer; return tokens without and with padding."""
-    parts = list(classifier.classify_buffers(gather([documents], classifier.options.buffer_chars)))
+    parts = list(classifier.classify_buffers(gather([documents], classifier.buffer_chars)))
     return sum(p.num_model_tokens for p in parts), sum(p.num_padded_tokens for p in parts)
 
 
@@ -255,7 +255,7 @@ def profile_plumbing(
 
     Returns seconds by hop, and the tokens of the first documents.
     """
-    buffers = list(gather([documents], classifier.options.buffer_chars))
+    buffers = list(gather([documents], classifier.buffer_chars))
     arrow = pa.array(more)
     times = [time.monotonic()]
     encoded = [*map(classifier.encode, buffers)]
@@ -264,7 +264,7 @@ def profile_plumbing(
     times.append(time.monotonic())
     _ = [*map(classifier.decode, encoded, predicted)]
     times.append(time.monotonic())
-    texts = gather([arrow.to_pylist()], classifier.options.buffer_chars)
+    texts = gather([arrow.to_pylist()], classifier.buffer_chars)
     _ = [*classifier.classify_buffers(texts)]
     times.append(time.monotonic())
     hops = (

@@ -63,6 +63,13 @@ def test_a_worker_that_dies_is_not_waited_for(tmp_path):
         shared_memory(str(tmp_path / "no-model"), 1)
 
 
+def test_flop_are_two_a_weight_and_token_and_those_of_attention():
+    network = torch.nn.ModuleDict({"embeddings": torch.nn.Embedding(7, 4)})
+    network["layer"] = torch.nn.Linear(4, 5, bias=False)
+    network.config = SimpleNamespace(num_hidden_layers=2, hidden_size=4)
+    assert model_flop(network, np.array([3, 1])) == 2 * 20 * 4 + 4 * 2 * 4 * (9 + 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -71,13 +78,6 @@ def test_a_worker_that_dies_is_not_waited_for(tmp_path):
         (["profile", "--words", "300"], "from Arrow to Arrow"),
     ],
 )
-def test_flop_are_two_a_weight_and_token_and_those_of_attention():
-    network = torch.nn.ModuleDict({"embeddings": torch.nn.Embedding(7, 4)})
-    network["layer"] = torch.nn.Linear(4, 5, bias=False)
-    network.config = SimpleNamespace(num_hidden_layers=2, hidden_size=4)
-    assert model_flop(network, np.array([3, 1])) == 2 * 20 * 4 + 4 * 2 * 4 * (9 + 1)
-
-
 def test_the_engine_is_measured_without_spark(arguments, said):
     code = (
         "import sys; sys.modules['pyspark'] = None; from jobs.benchmark.__main__ import main;"

@@ -101,7 +101,7 @@ def test_memory_that_runs_out_elsewhere_counts_as_such(error):
 
 
 def test_widths_are_multiples_of_eight_where_the_device_likes_them(monkeypatch):
-    monkeypatch.setitem(forward._BATCH_COSTS, "cpu", forward._BATCH_COSTS["cuda"])
+    monkeypatch.setitem(forward._SIZES, "cpu", forward._SIZES["cuda"])
     classifier = make_classifier(SCRIPT, max_positions=30, max_padded_tokens=16)
     plain = make_classifier(SCRIPT, max_positions=30)
     assert classify(classifier) == classify(plain)
