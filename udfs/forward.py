@@ -19,6 +19,7 @@ import torch
 from udfs.arrays import Ints
 from udfs.batching import Batch, lay_out, plan_batches
 from udfs.errors import DeviceError, InferenceError
+from udfs.memory import return_memory
 from udfs.model import LoadedModel
 from udfs.records import Encoding, Predictions
 
@@ -127,6 +128,7 @@ class _Run:
             width = int(self.widths[rows].max())
             if memory.admits(len(rows), width) and self._keep(rows, width):
                 num_padded_tokens += len(rows) * width
+                return_memory()
             else:  # it has just become smaller
                 num_padded_tokens += self.classify(rows)
         return num_padded_tokens

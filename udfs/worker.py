@@ -11,13 +11,11 @@ empty again at every task.
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +27,7 @@ import pyarrow as pa
 
 from udfs.device import Device, choose_device, count_gpus, visible_devices
 from udfs.errors import DeviceError
+from udfs.memory import return_memory
 from udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
 from udfs.results import result_type
 
@@ -148,14 +147,6 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
             loads.seconds += time.monotonic() - started
             log.info("Loaded %s on %s in %.1f s.", options.name, device.name, loads.seconds)
         return _models[key], device
-
-
-def return_memory() -> None:
-    """Give freed memory back to the system: batches of ever new shapes scatter glibc's heap."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:  # it is glibc's
-            trim(0)
 
 
 def task_device() -> Device:

@@ -17,6 +17,7 @@ TORCH_ALLOWED = {
     "jobs/finetune.py",
     "jobs/bundled_model.py",
     "jobs/benchmark/engine.py",
+    "jobs/benchmark/pipelines.py",
     "jobs/benchmark/rivals.py",
     "jobs/benchmark/spark.py",
     "jobs/benchmark/workload.py",
@@ -41,7 +42,7 @@ LAYERS = [
     },
     {"labels", "records"},
     {"options", "text"},
-    {"errors", "arrays"},
+    {"errors", "arrays", "memory"},
 ]
 
 
