@@ -12,13 +12,22 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import (
     BaseSettings,
@@ -39,7 +48,50 @@ Allowed = Literal[
     "no-python-daemon",
     "idle-timeout-kills",
 ]
-_SECRET = re.compile(r"pass|pwd|secret|token|credential|api_?key", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(password|passwd|pwd|passphrase|secret|token|credentials?|(api|access|secret|account)[._-]?key)$",
+    re.IGNORECASE,
+)
+_SECRET_WORDS = re.compile(r"passw|pwd|secret|token|credential|key", re.IGNORECASE)
+_REFERENCE = re.compile(r"(env|file):(.+)")
+
+
+def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
+    """Refuse a secret that stands in the configuration itself."""
+    for key, value in properties.items():
+        if _SECRET.search(key) and not _REFERENCE.fullmatch(value):
+            raise ConfigError(
+                f"{key}=… is a secret, and does not belong into a configuration. Set it to "
+                f"env:NAME, an environment variable, or file:PATH, a file that holds it."
+            )
+    return properties
+
+
+Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
+
+
+def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
+    """Put secrets in the place of the references to them.
+
+    Raises:
+        ConfigError: if what is referred to is not there.
+
+    """
+    return {
+        key: _read_reference(key, value) if _SECRET.search(key) else value
+        for key, value in properties.items()
+    }
+
+
+def _read_reference(key: str, value: str) -> str:
+    kind, _, name = value.partition(":")
+    try:
+        return os.environ[name] if kind == "env" else Path(name).read_text("utf-8").strip()
+    except (KeyError, OSError):
+        raise ConfigError(
+            f"{key}={value} refers to nothing: there is no such "
+            f"{'environment variable' if kind == 'env' else 'file that can be read'}."
+        ) from None
 
 
 class InputSection(BaseModel):
@@ -56,8 +108,8 @@ class InputSection(BaseModel):
     format: Literal["parquet", "json", "csv", "orc", "text"] = "parquet"
     """Format of the files at `path`."""
 
-    options: dict[str, str] = {}
-    """Options of Spark's reader, such as `header: true` for csv."""
+    options: Properties = {}
+    """Options of Spark's reader, such as `header: true` for csv; a secret as `env:` or `file:`."""
 
     text_column: str = "text"
     """The column with the documents."""
@@ -86,8 +138,31 @@ class ErrorsSection(BaseModel):
 
     model_config = _DOCUMENTED
 
+    policy: Literal["keep", "fail", "quarantine"] = "keep"
+    """`keep` them with the reason; `fail` the run; `quarantine`: keep, and write them apart too."""
+
+    quarantine_path: str | None = None
+    """Folder for rows that failed, with policy `quarantine`; each run is a folder in it."""
+
+    quarantine_text: bool = False
+    """Whether the rows that are written apart have their text."""
+
     max_failed_fraction: float = Field(default=0.5, ge=0, le=1)
     """Share of failed documents above which nothing is published, 0 to 1."""
+
+    @model_validator(mode="after")
+    def _check_quarantine(self) -> ErrorsSection:
+        if (self.policy == "quarantine") != (self.quarantine_path is not None):
+            raise ConfigError(
+                f"errors.policy={self.policy!r} with errors.quarantine_path="
+                f"{self.quarantine_path!r}: give a path with 'quarantine', and with it alone."
+            )
+        return self
+
+    @property
+    def allowed_fraction(self) -> float:
+        """Share of failed documents above which nothing is published."""
+        return 0.0 if self.policy == "fail" else self.max_failed_fraction
 
 
 class RunSection(BaseModel):
@@ -110,8 +185,8 @@ class SparkSection(BaseModel):
     master: str | None = None
     """Master to connect to, such as `local[2]`; spark-submit's when absent."""
 
-    config: dict[str, str] = {}
-    """Spark properties, such as `spark.task.cpus: 2`."""
+    config: Properties = {}
+    """Spark properties, such as `spark.task.cpus: 2`; a secret as `env:NAME` or `file:PATH`."""
 
     allow: list[Allowed] = []
     """Errors of `spark-entities check` that are meant to be."""
@@ -235,7 +310,8 @@ def _explain(detail: Any) -> str:
         return str(cause)
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown_key(key)
-    value = "…" if _SECRET.search(key) else repr(detail["input"])
+    given = repr(detail["input"])
+    value = "…" if _SECRET.search(key) or _SECRET_WORDS.search(given) else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 

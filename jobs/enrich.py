@@ -14,6 +14,8 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +24,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.config import EnrichConfig, load_config
+from jobs.config import EnrichConfig, OutputSection, load_config
 from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.publish import RUN_COLUMN, open_output, publish
 from jobs.report import Summary, print_documents, print_summary
@@ -55,16 +57,55 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
     spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
     result = plan(spread_out, config, checkpoint, run_id, classified)
-    output = open_output(spark, config.output, documents, config.input.path)
+    with ExitStack() as held:
+        output = held.enter_context(
+            open_output(spark, config.output, documents, config.input.path, run_id)
+        )
+        quarantine = None
+        if config.errors.quarantine_path is not None:
+            section = OutputSection(path=config.errors.quarantine_path, mode="append")
+            quarantine = held.enter_context(
+                open_output(spark, section, documents, config.input.path, run_id)
+            )
 
-    def audit(num_written: int) -> None:
-        check_rows(entered.get["documents"], num_written)
-        check_failures(classified.get["failed"], num_written, config.errors.max_failed_fraction)
+        def audit(written: DataFrame) -> dict[str, object]:
+            num_written = written.count()
+            check_rows(entered.get["documents"], num_written)
+            check_failures(classified.get["failed"], num_written, config.errors.allowed_fraction)
+            record = make_record(run_id, config, checkpoint, num_written, classified.get["failed"])
+            if quarantine is not None:
+                failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
+                publish(failed, quarantine, run_id, lambda _: record)
+            return record
 
-    folder = publish(result, output, run_id, audit)
+        folder = publish(result, output, run_id, audit)
     return Summary.from_metrics(
         classified.get, checkpoint.scheme.groups, folder, time.monotonic() - started
     )
+
+
+def make_record(
+    run_id: str, config: EnrichConfig, checkpoint: Checkpoint, documents: int, failed: int
+) -> dict[str, object]:
+    """Tell, for those who find the result later, how it was made."""
+    return {
+        "run": run_id,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "documents": documents,
+        "failed": failed,
+        "model": checkpoint.identity,
+        "model_sha256": checkpoint.sha256,
+        "precision": config.model.precision,
+        "classify": asdict(config.classify),
+    }
+
+
+def failed_rows(written: DataFrame, config: EnrichConfig) -> DataFrame:
+    """Return the rows that have an error, without their text unless it is wanted."""
+    rows = written.where(F.col("entity_error").isNotNull())
+    if config.errors.quarantine_text:
+        return rows
+    return rows.drop(F.col(quoted(config.input.text_column)))
 
 
 def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:

@@ -3,22 +3,27 @@
 Enters: a planned DataFrame. Leaves: `<output>/entity_run=<run id>/`, or the output as it was.
 Must not import: torch, transformers. Needs classic Spark: renames go through Hadoop's FileSystem.
 
+    .<name>.lock                beside the output: the run that may write there (lock.py)
     .<name>.staging-<run id>    beside the output: what this run writes
     .<name>.replaced-<run id>   beside the output: what an overwrite is about to delete
+    _run.json                   in the run's folder: its record, which readers of tables pass over
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from jobs.config import OutputSection
+from jobs.files import FileSystem
+from jobs.lock import Lock, hold
 from udfs.errors import ConfigError, PublishError
 
 RUN_COLUMN = "entity_run"
@@ -32,6 +37,7 @@ class Output:
     mode: str
     compression: str
     files: FileSystem
+    lock: Lock
 
     def beside(self, role: str, run_id: str) -> str:
         """Return the hidden folder beside the output that a run uses in some role."""
@@ -39,61 +45,39 @@ class Output:
         return f"{parent}/.{name}.{role}-{run_id}"
 
 
-class FileSystem:
-    """The few calls of Hadoop's FileSystem that publishing needs."""
-
-    def __init__(self, spark: SparkSession, path: str) -> None:
-        self._path = spark._jvm.org.apache.hadoop.fs.Path  # type: ignore[union-attr]
-        configuration = spark._jsc.hadoopConfiguration()
-        self._files: Any = self._path(path).getFileSystem(configuration)
-
-    def qualify(self, path: str) -> str:
-        """Return the path with scheme and authority; symbolic links of local paths resolved."""
-        qualified = str(self._files.makeQualified(self._path(path)).toString()).rstrip("/")
-        scheme, _, local = qualified.partition(":")
-        return f"{scheme}:{os.path.realpath(local)}" if scheme == "file" else qualified
-
-    def exists(self, path: str) -> bool:
-        """Tell whether a path is there."""
-        return bool(self._files.exists(self._path(path)))
-
-    def children(self, path: str) -> list[str]:
-        """List the names in a folder; nothing if it is not there."""
-        if not self.exists(path):
-            return []
-        return [status.getPath().getName() for status in self._files.listStatus(self._path(path))]
-
-    def rename(self, source: str, target: str) -> None:
-        """Rename a folder to a name that is free."""
-        if self.exists(target) or not self._files.rename(self._path(source), self._path(target)):
-            raise PublishError(f"could not rename {source} to {target}: is it there already?")
-
-    def delete(self, path: str) -> None:
-        """Delete a folder and all in it, if it is there."""
-        self._files.delete(self._path(path), True)
-
-
+@contextmanager
 def open_output(
-    spark: SparkSession, section: OutputSection, df: DataFrame, source: str | None
-) -> Output:
-    """Check that a result can be put where the configuration says, and mend a broken overwrite.
+    spark: SparkSession, section: OutputSection, df: DataFrame, source: str | None, run_id: str
+) -> Iterator[Output]:
+    """Hold an output, having checked that a result can be put there, and mended what broke there.
 
     Raises:
-        ConfigError: if the output stands already and the mode does not allow it, or if output and
-            input lie in one another.
+        ConfigError: if the output stands already and the mode does not allow it, if output and
+            input lie in one another, or if another run writes there.
 
     """
     if not section.path:
         raise ConfigError("output.path is missing. Give the folder for the result.")
     files = FileSystem(spark, section.path)
-    output = Output(
-        path=files.qualify(section.path),
-        mode=section.mode,
-        compression=section.compression,
-        files=files,
-    )
-    _check_apart(spark, section.path, output.path, df, source)
-    _mend(output)
+    path = files.qualify(section.path)
+    _check_apart(spark, section.path, path, df, source)
+    parent, name = path.rsplit("/", 1)
+    with hold(files, f"{parent}/.{name}.lock", run_id) as lock:
+        output = Output(
+            path=path,
+            mode=section.mode,
+            compression=section.compression,
+            files=files,
+            lock=lock,
+        )
+        _mend(output)
+        _check_mode(output, section)
+        yield output
+
+
+def _check_mode(output: Output, section: OutputSection) -> None:
+    """Refuse an output that stands already, where the mode does not allow it."""
+    files = output.files
     names = [name for name in files.children(output.path) if not name.startswith(("_", "."))]
     if section.mode == "error" and files.exists(output.path):
         raise ConfigError(
@@ -105,7 +89,6 @@ def open_output(
             f"output.path={section.path!r} holds other things than runs ({RUN_COLUMN}=…), so "
             f"nothing can be appended. Choose another path, or set output.mode to 'overwrite'."
         )
-    return output
 
 
 def _check_apart(
@@ -137,9 +120,11 @@ def _covers(pattern: str, path: str) -> bool:
 
 
 def _mend(output: Output) -> None:
-    """Undo or finish an overwrite that died between its two renames."""
+    """Undo or finish an overwrite that died between its two renames; clear away what was staged."""
     parent, name = output.path.rsplit("/", 1)
     for child in output.files.children(parent):
+        if child.startswith(f".{name}.staging-"):
+            output.files.delete(f"{parent}/{child}")
         if child.startswith(f".{name}.replaced-"):
             if output.files.exists(output.path):
                 output.files.delete(f"{parent}/{child}")
@@ -147,26 +132,47 @@ def _mend(output: Output) -> None:
                 output.files.rename(f"{parent}/{child}", output.path)
 
 
-def publish(df: DataFrame, output: Output, run_id: str, audit: Callable[[int], None]) -> str:
+def publish(
+    df: DataFrame, output: Output, run_id: str, audit: Callable[[DataFrame], Mapping[str, object]]
+) -> str:
     """Write a result beside the output, audit it, and put it in place. Returns its folder.
 
     Args:
         df: the result, with its `entity_run` column, which becomes the name of the folder.
         output: where to.
         run_id: the run.
-        audit: given the number of rows written, raises `PublishError` if they must not be shown.
+        audit: given what was written, returns the run's record, or raises `PublishError` if it must
+            not be shown.
 
     """
     staging = output.beside("staging", run_id)
     part = f"{RUN_COLUMN}={run_id}"
     try:
         written = f"{staging}/{part}"
-        df.drop(RUN_COLUMN).write.option("compression", output.compression).parquet(written)
-        audit(df.sparkSession.read.parquet(written).count())
+        planned = df.drop(RUN_COLUMN)
+        planned.write.option("compression", output.compression).parquet(written)
+        result = df.sparkSession.read.parquet(written)
+        check_schema(planned.schema, result.schema)
+        record = audit(result)
+        output.files.create(f"{written}/_run.json", json.dumps(record, indent=1))
+        output.lock.check()
         _put_in_place(output, staging, part, run_id)
     finally:
         output.files.delete(staging)
     return f"{output.path}/{part}"
+
+
+def check_schema(planned: StructType, written: StructType) -> None:
+    """Refuse a result whose columns are not those that were planned."""
+    expected, found = (
+        [(field.name, field.dataType.simpleString()) for field in schema.fields]
+        for schema in (planned, written)
+    )
+    if expected != found:
+        differing = sorted({name for name, _ in {*expected} ^ {*found}})
+        raise PublishError(
+            f"not written as planned: {', '.join(differing)}; nothing was published."
+        )
 
 
 def _put_in_place(output: Output, staging: str, part: str, run_id: str) -> None:

@@ -17,9 +17,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.utils import is_remote
 
-from jobs.config import SparkSection
+from jobs.config import SparkSection, resolve_secrets
 from jobs.tables import task_slots
 from udfs.errors import ConfigError
+
+# What Spark must not show in its UI and logs: more than it hides by default.
+_SECRETS = "(?i)secret|passw|passphrase|pwd|token|credential|(api|access|account)[._-]?key"
+_REDACTION = {
+    "spark.redaction.regex": _SECRETS,
+    "spark.sql.redaction.options.regex": f"{_SECRETS}|url",
+}
 
 NO_JAVA = (
     "Java is missing: Spark needs Java 17. Install it (Debian, Ubuntu: apt install "
@@ -40,7 +47,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     if section.master is not None:
         builder = builder.master(section.master)
-    for key, value in section.config.items():
+    for key, value in {**_REDACTION, **resolve_secrets(section.config)}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.utils import is_remote
 
-from jobs.config import InputSection
+from jobs.config import InputSection, resolve_secrets
 from udfs.errors import ConfigError
 
 log = logging.getLogger("spark_entities.tables")
@@ -38,7 +38,7 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
     try:
         if section.table is not None:
             return spark.table(section.table)
-        reader = spark.read.format(section.format).options(**section.options)
+        reader = spark.read.format(section.format).options(**resolve_secrets(section.options))
         return _named(reader.load(section.path), section)
     except AnalysisException as error:
         key, value = ("path", section.path) if section.path else ("table", section.table)

@@ -85,14 +85,18 @@ class Checkpoint:
     @property
     def identity(self) -> str:
         """`name@revision`: the commit of a Hub model, else the start of the weights' SHA-256."""
-        return f"{self.options.name}@{self.options.revision or self._weights_digest()[:12]}"
+        return f"{self.options.name}@{self.options.revision or self.sha256[:12]}"
 
-    def _weights_digest(self) -> str:
-        digest = hashlib.sha256()
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights' file; of its files' digests, where there are several."""
+        digests = []
         for path in self.weight_files:
             with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+                digests.append(hashlib.file_digest(file, "sha256").digest())
+        return (
+            digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
+        )
 
 
 def find_checkpoint(options: ModelOptions) -> Checkpoint:
@@ -114,6 +118,7 @@ def find_checkpoint(options: ModelOptions) -> Checkpoint:
         max_positions=usable_positions(config, limits.get("model_max_length")),
     )
     _check_weights(checkpoint)
+    _check_digest(checkpoint)
     return checkpoint
 
 
@@ -213,6 +218,16 @@ def _check_weights(checkpoint: Checkpoint) -> None:
                 f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
                 f"has {shape[0]}. Mend id2label in config.json."
             )
+
+
+def _check_digest(checkpoint: Checkpoint) -> None:
+    """Refuse weights that are not those asked for: a bit that flipped loads without a word."""
+    expected = checkpoint.options.sha256
+    if expected is not None and checkpoint.sha256 != expected:
+        raise ModelLoadError(
+            f"model.sha256={expected}, but the weights in {checkpoint.folder} have "
+            f"{checkpoint.sha256}. Copy them again, or set model.sha256 to theirs."
+        )
 
 
 def _weight_shapes(checkpoint: Checkpoint) -> dict[str, list[int]]:

@@ -5,6 +5,7 @@ Must not import: pyspark, torch, transformers.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
@@ -41,7 +42,18 @@ class ModelOptions:
         "`int8`, on a CPU only, is faster and less exact.",
     )
 
+    sha256: str | None = _setting(
+        None,
+        "SHA-256 of the weights' file, which must be what is loaded; of its files' digests, where "
+        "there are several.",
+    )
+
     def __post_init__(self) -> None:
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ConfigError(
+                f"model.sha256={self.sha256!r} is no SHA-256. Give 64 digits of 0-9 and a-f, as "
+                f"sha256sum prints them."
+            )
         if not self.name.strip():
             raise ConfigError(
                 "model.name is empty. Give the folder of a checkpoint, a Hub id, or 'bundled'."

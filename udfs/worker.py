@@ -82,7 +82,7 @@ def classify_batches(
     first = next(filled, None)
     if first is None:
         return
-    _show_log()
+    _settle_in()
     loads = _Loads()
     model, device = task_model(model_options, loads)
     from udfs.classifier import TokenClassifier
@@ -194,9 +194,15 @@ def task_context() -> TaskContext | None:
     return TaskContext.get()
 
 
-def _show_log() -> None:
-    """Let a Python worker of Spark, which sets up no logging, print ours to the executor's log."""
-    if task_context() is not None and not _package_log.hasHandlers():
+def _settle_in() -> None:
+    """Work without a network in a worker of Spark, and print our log to the executor's.
+
+    The driver has found and pinned the model, and a worker of Spark sets up no logging.
+    """
+    if task_context() is None:
+        return
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    if not _package_log.hasHandlers():
         _package_log.addHandler(logging.StreamHandler())
         _package_log.setLevel(logging.INFO)
 

@@ -155,7 +155,7 @@ def failing_gpu(folder: Path) -> dict[str, Any]:
     spark = start(1, folder)
     texts = documents(spark, 4)
     before = classify(texts)
-    (folder / "break").touch()
+    (folder / "break").write_text("GPU failure")
     return {"before": before, "after": classify(texts)}
 
 
@@ -165,15 +165,20 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def main() -> None:
-    """Run the scenario and print what came of it, with what the executors logged."""
-    with TemporaryDirectory() as folder:
-        result = SCENARIOS[sys.argv[1]](Path(folder))
-    spark = SparkSession.active()
+def clean_up(spark: SparkSession) -> list[str]:
+    """Stop a cluster and remove its executors' logs, whose lines are returned."""
     logs = WORK / str(spark.sparkContext.applicationId)
     spark.stop()
     lines = [line for log in logs.glob("*/stderr") for line in log.read_text("utf-8").splitlines()]
     shutil.rmtree(logs)
+    return lines
+
+
+def main() -> None:
+    """Run the scenario and print what came of it, with what the executors logged."""
+    with TemporaryDirectory() as folder:
+        result = SCENARIOS[sys.argv[1]](Path(folder))
+    lines = clean_up(SparkSession.active())
     ours = ("Computing on", "Loaded", "udfs.errors.DeviceError")
     result["log"] = [line for line in lines if line.startswith(ours)]
     print(json.dumps(result))

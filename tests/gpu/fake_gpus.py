@@ -3,11 +3,15 @@
 There is no GPU where these tests run. Spark's scheduling, the addresses it hands to tasks, the
 worker and its cache are real; only the last step is not: torch's device of a name is the CPU here.
 
-Where the file that BREAK names is, the next forward removes it and fails as a broken GPU does.
+Where the file that BREAK names is, the next forward removes it, and fails in the way it tells.
 """
 
+import ctypes
 import dataclasses
 import os
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,26 @@ BREAK = "SPARK_ENTITIES_BREAK"  # environment variable
 load_model = model.load_model
 
 
+def fail_as_a_gpu() -> None:
+    """Raise what torch raises when a kernel has gone astray."""
+    raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+def kill_executor() -> None:
+    """End the JVM that started the daemon that started this worker."""
+    daemon_status = Path(f"/proc/{os.getppid()}/status").read_text("ascii")
+    os.kill(int(daemon_status.split("PPid:")[1].split()[0]), signal.SIGKILL)
+
+
+WAYS: dict[str, Callable[[], object]] = {
+    "GPU failure": fail_as_a_gpu,
+    "SIGKILL of the worker": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segmentation fault": lambda: ctypes.string_at(0),
+    "SIGKILL of the executor": kill_executor,
+    "hang": lambda: threading.Event().wait(),
+}
+
+
 class Breakable(torch.nn.Module):
     """A network that fails once, when told to."""
 
@@ -28,11 +52,14 @@ class Breakable(torch.nn.Module):
         self.network = network
 
     def forward(self, **inputs: Any) -> Any:
+        path = Path(os.environ[BREAK])
         try:
-            Path(os.environ[BREAK]).unlink()
+            way = path.read_text("utf-8")
+            path.unlink()
         except FileNotFoundError:
             return self.network(**inputs)
-        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+        WAYS[way]()
+        return self.network(**inputs)
 
 
 def load_breakable(*arguments: Any) -> model.LoadedModel:

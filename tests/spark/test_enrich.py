@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file, save_file
 
@@ -17,7 +18,8 @@ from jobs.enrich import (
     new_run_id,
     run,
 )
-from jobs.publish import FileSystem, open_output, publish
+from jobs.files import FileSystem
+from jobs.publish import open_output, publish
 from udfs.checkpoint import BUNDLED_FOLDER
 from udfs.errors import ConfigError, PublishError
 from udfs.labels import LabelScheme
@@ -291,13 +293,15 @@ def test_rows_lost_or_doubled_publish_nothing(num_written):
 
 
 def test_an_audit_that_refuses_leaves_nothing_behind(spark, tmp_path):
-    def refuse(num_written: int) -> None:
-        raise PublishError(f"{num_written} rows refused")
+    def refuse(written: DataFrame) -> dict[str, object]:
+        raise PublishError(f"{written.count()} rows refused")
 
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
     section = OutputSection(path=str(tmp_path / "out"))
-    output = open_output(spark, section, df, None)
-    with pytest.raises(PublishError, match="1 rows refused"):
+    with (
+        open_output(spark, section, df, None, "run-a") as output,
+        pytest.raises(PublishError, match="1 rows refused"),
+    ):
         publish(df, output, "run-a", refuse)
     assert list(tmp_path.iterdir()) == []
 

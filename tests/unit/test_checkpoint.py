@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CanineTokenizer
 
 from udfs.checkpoint import find_checkpoint, usable_positions
-from udfs.errors import ModelLoadError
+from udfs.errors import ConfigError, ModelLoadError
 from udfs.model import load_model
 from udfs.options import ModelOptions
 
@@ -145,3 +146,37 @@ def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
 def test_int8_is_refused_where_there_is_no_cpu(checkpoint):
     with pytest.raises(ModelLoadError, match=r"model\.precision='int8' runs on a CPU, not on meta"):
         load_model(ModelOptions(name=str(checkpoint), precision="int8"), "meta")
+
+
+def test_weights_are_known_by_their_digest(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    options = ModelOptions(name=str(checkpoint), sha256=digest)
+    assert find_checkpoint(options).sha256 == digest
+    load_model(options)
+
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    load_model(ModelOptions(name=str(checkpoint)))  # it loads without a word
+    for load in (find_checkpoint, load_model):
+        with pytest.raises(ModelLoadError, match=f"model.sha256={digest}, but the weights in"):
+            load(options)
+
+
+def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    rest = load_file(weights)
+    head = {name: rest.pop(name) for name in list(rest) if name.startswith("classifier.")}
+    weights.unlink()
+    save_file(head, checkpoint / "model-1.safetensors")
+    save_file(rest, checkpoint / "model-2.safetensors")
+    parts = [(checkpoint / f"model-{part}.safetensors").read_bytes() for part in (1, 2)]
+    digests = b"".join(hashlib.sha256(part).digest() for part in parts)
+    found = find_checkpoint(ModelOptions(name=str(checkpoint)))
+    assert found.sha256 == hashlib.sha256(digests).hexdigest()
+
+
+def test_what_is_no_digest_is_refused():
+    with pytest.raises(ConfigError, match=r"model\.sha256='abc' is no SHA-256"):
+        ModelOptions(sha256="abc")

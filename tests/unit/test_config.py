@@ -1,6 +1,6 @@
 import pytest
 
-from jobs.config import EnrichConfig, known_keys, load_config
+from jobs.config import EnrichConfig, known_keys, load_config, resolve_secrets
 from udfs.errors import ConfigError
 from udfs.options import ClassifyOptions
 
@@ -78,3 +78,45 @@ def test_sections_take_the_options_of_the_engine():
 def test_every_key_is_known():
     assert "classify.stride" in known_keys()
     assert "output.mode" in known_keys()
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("spark.config", "spark.hadoop.fs.s3a.secret.key"),
+        ("spark.config", "spark.ssl.keyPassword"),
+        ("spark.config", "spark.hadoop.fs.azure.account.key"),
+        ("input.options", "pwd"),
+        ("input.options", "api_key"),
+        ("input.options", "sfToken"),
+    ],
+)
+def test_a_secret_comes_from_elsewhere(monkeypatch, tmp_path, section, key):
+    with pytest.raises(ConfigError, match=f"{key}=… is a secret.*env:NAME") as refused:
+        load_config([f"--{section}", f'{{"{key}": "hunter2"}}'])
+    assert "hunter2" not in str(refused.value)
+
+    monkeypatch.setenv("HUNTER", "hunter2")
+    (tmp_path / "secret").write_text("hunter3\n")
+    for reference, secret in (("env:HUNTER", "hunter2"), (f"file:{tmp_path}/secret", "hunter3")):
+        config = load_config([f"--{section}", f'{{"{key}": "{reference}", "header": "true"}}'])
+        given = config.spark.config or config.input.options
+        assert secret not in repr(config)
+        assert resolve_secrets(given) == {key: secret, "header": "true"}
+
+
+@pytest.mark.parametrize("reference", ["env:NOBODY_SET_THIS", "file:/no/such/file"])
+def test_a_secret_that_is_not_there_is_refused(reference):
+    with pytest.raises(ConfigError, match=f"pwd={reference} refers to nothing"):
+        resolve_secrets({"pwd": reference})
+
+
+def test_a_name_that_only_sounds_secret_is_none():
+    options = '{"tokenizer": "x", "spark.kubernetes.oauthTokenFile": "/run/token"}'
+    assert len(load_config(["--spark.config", options]).spark.config) == 2
+
+
+def test_a_section_that_cannot_be_read_is_not_repeated_where_it_may_hold_a_secret():
+    with pytest.raises(ConfigError) as refused:
+        load_config(["--spark.config", "my.password=hunter2"])
+    assert "hunter2" not in str(refused.value)
