@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit parity memory benchmark profile lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit test-faults parity memory benchmark profile lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ demo: java $(READY)  ## find entities in the bundled documents with the bundled 
 
 test: java $(READY)  ## run all tests
 	$(BIN)/python -m pytest
+
+test-faults: java $(READY)  ## break the job in every way there is a test for, and print what became of it
+	$(BIN)/python -m tests.faults
 
 test-unit: $(READY)  ## run the tests that need no Java: seconds
 	$(BIN)/python -m pytest tests/unit udfs

@@ -114,6 +114,9 @@ class InputSection(BaseModel):
     text_column: str = "text"
     """The column with the documents."""
 
+    max_files_per_batch: int = Field(default=1000, ge=1)
+    """Files of one batch, with `run.mode: incremental`; a batch is published as a whole."""
+
     min_partitions: int | None = Field(default=None, ge=1)
     """Spread an input of fewer partitions over so many; when absent, one that leaves slots idle."""
 
@@ -169,6 +172,9 @@ class RunSection(BaseModel):
     """The run itself."""
 
     model_config = _DOCUMENTED
+
+    mode: Literal["batch", "incremental"] = "batch"
+    """`incremental` publishes what is new in the input since the last such run, batch by batch."""
 
     id: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,99}$")
     """Name of the run, a letter first; made from the time when absent."""
@@ -233,6 +239,15 @@ class EnrichConfig(BaseSettings):
     errors: ErrorsSection = ErrorsSection()
     run: RunSection = RunSection()
     spark: SparkSection = SparkSection()
+
+    @model_validator(mode="after")
+    def _check_incremental(self) -> EnrichConfig:
+        if self.run.mode == "incremental" and self.output.mode != "append":
+            raise ConfigError(
+                f"output.mode={self.output.mode!r} with run.mode='incremental': each batch is "
+                f"added to those before. Set output.mode to 'append'."
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

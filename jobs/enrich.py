@@ -13,9 +13,9 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +25,9 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.config import EnrichConfig, OutputSection, load_config
+from jobs.incremental import for_each_new_batch
 from jobs.preflight import check_settings, own_properties, session_properties
-from jobs.publish import RUN_COLUMN, open_output, publish
+from jobs.publish import RUN_COLUMN, Output, open_output, publish
 from jobs.report import Summary, print_documents, print_summary
 from jobs.session import make_session
 from jobs.tables import check_columns, quoted, read_input, spread
@@ -36,6 +37,17 @@ from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishErr
 from udfs.labels import LabelScheme
 
 _RESULT = "_spark_entities_result"
+_SPEED_ALONE = {"max_padded_tokens", "buffer_chars"}  # settings that change no result
+_COUNTED = ("documents", "failed")
+_TOTALS = {
+    "num_tokens": "num_tokens",
+    "num_windows": "num_windows",
+    "num_model_tokens": "metrics.num_model_tokens",
+    "num_padded_tokens": "metrics.num_padded_tokens",
+    "num_model_loads": "metrics.num_model_loads",
+    "load_seconds": "metrics.load_seconds",
+    "forward_seconds": "metrics.forward_seconds",
+}
 
 
 def run(spark: SparkSession, config: EnrichConfig) -> Summary:
@@ -53,35 +65,96 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     run_id = config.run.id or new_run_id()
     documents = read_input(spark, config.input)
     check_table(documents, config, checkpoint)
-    entered, classified = Observation(), Observation()
-    counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
-    spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
-    result = plan(spread_out, config, checkpoint, run_id, classified)
+    source = config.input.path
     with ExitStack() as held:
-        output = held.enter_context(
-            open_output(spark, config.output, documents, config.input.path, run_id)
-        )
+        output = held.enter_context(open_output(spark, config.output, documents, source, run_id))
         quarantine = None
         if config.errors.quarantine_path is not None:
             section = OutputSection(path=config.errors.quarantine_path, mode="append")
-            quarantine = held.enter_context(
-                open_output(spark, section, documents, config.input.path, run_id)
-            )
+            quarantine = held.enter_context(open_output(spark, section, documents, source, run_id))
+        job = _Job(config=config, checkpoint=checkpoint, output=output, quarantine=quarantine)
+        if config.run.mode == "incremental":
+            metrics, folder = job.publish_new(documents), output.path
+        else:
+            metrics, folder = job.publish(documents, run_id), output.folder(run_id)
+    return Summary.from_metrics(
+        metrics, checkpoint.scheme.groups, folder, time.monotonic() - started
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """A checked configuration, and the outputs that are held for it."""
+
+    config: EnrichConfig
+    checkpoint: Checkpoint
+    output: Output
+    quarantine: Output | None
+
+    def publish(self, documents: DataFrame, run_id: str) -> dict[str, Any]:
+        """Enrich documents and publish the result; return what was observed."""
+        config = self.config
+        entered, classified = Observation(), Observation()
+        counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
+        spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
+        result = plan(spread_out, config, self.checkpoint, run_id, classified)
 
         def audit(written: DataFrame) -> dict[str, object]:
-            num_written = written.count()
+            num_written, num_failed = written.count(), classified.get["failed"]
             check_rows(entered.get["documents"], num_written)
-            check_failures(classified.get["failed"], num_written, config.errors.allowed_fraction)
-            record = make_record(run_id, config, checkpoint, num_written, classified.get["failed"])
-            if quarantine is not None:
+            check_failures(num_failed, num_written, config.errors.allowed_fraction)
+            record = make_record(run_id, config, self.checkpoint, num_written, num_failed)
+            if self.quarantine is not None and not self.quarantine.has(run_id):
                 failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
-                publish(failed, quarantine, run_id, lambda _: record)
+                publish(failed, self.quarantine, run_id, lambda _: record)
             return record
 
-        folder = publish(result, output, run_id, audit)
-    return Summary.from_metrics(
-        classified.get, checkpoint.scheme.groups, folder, time.monotonic() - started
-    )
+        publish(result, self.output, run_id, audit)
+        return classified.get
+
+    def publish_new(self, documents: DataFrame) -> dict[str, Any]:
+        """Publish what is new in the input, batch by batch; return what was observed in all."""
+        observed: list[dict[str, Any]] = []
+
+        def publish_batch(batch: DataFrame, run_id: str) -> None:
+            if not self.output.has(run_id):
+                observed.append(self.publish(batch, run_id))
+
+        for_each_new_batch(
+            documents,
+            self.config.input,
+            self.output.files,
+            self.output.beside("incremental"),
+            make_fingerprint(self.config, self.checkpoint, documents),
+            publish_batch,
+        )
+        return add_metrics(observed, self.checkpoint.scheme)
+
+
+def make_fingerprint(
+    config: EnrichConfig, checkpoint: Checkpoint, documents: DataFrame
+) -> dict[str, object]:
+    """Tell what results depend on: the model, how it is used, and the input's columns."""
+    return {
+        "model": checkpoint.identity,
+        "model.sha256": checkpoint.sha256,
+        "model.precision": config.model.precision,
+        **{
+            f"classify.{key}": value
+            for key, value in asdict(config.classify).items()
+            if key not in _SPEED_ALONE
+        },
+        "input.text_column": config.input.text_column,
+        "input's columns": documents.schema.simpleString(),
+    }
+
+
+def add_metrics(observed: Sequence[Mapping[str, Any]], scheme: LabelScheme) -> dict[str, Any]:
+    """Add up what was observed in each batch."""
+    names = [*_COUNTED, *_TOTALS, *(f"mentions_{index}" for index in range(len(scheme.groups)))]
+    total: dict[str, Any] = {name: sum(each[name] or 0 for each in observed) for name in names}
+    total["devices"] = sorted({device for each in observed for device in each["devices"]})
+    return total
 
 
 def make_record(
@@ -209,19 +282,10 @@ class _Mentions:
 
 
 def _metrics(mentions: _Mentions) -> list[Column]:
-    total = {
-        "num_tokens": "num_tokens",
-        "num_windows": "num_windows",
-        "num_model_tokens": "metrics.num_model_tokens",
-        "num_padded_tokens": "metrics.num_padded_tokens",
-        "num_model_loads": "metrics.num_model_loads",
-        "load_seconds": "metrics.load_seconds",
-        "forward_seconds": "metrics.forward_seconds",
-    }
     return [
         F.count(F.lit(1)).alias("documents"),
         F.count(F.col(f"{_RESULT}.error")).alias("failed"),
-        *(F.sum(F.col(f"{_RESULT}.{field}")).alias(name) for name, field in total.items()),
+        *(F.sum(F.col(f"{_RESULT}.{field}")).alias(name) for name, field in _TOTALS.items()),
         F.array_sort(F.collect_set(f"{_RESULT}.metrics.device")).alias("devices"),
         *mentions.counts(),
     ]

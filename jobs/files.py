@@ -38,6 +38,10 @@ class FileSystem:
         """Tell whether a path is there."""
         return bool(self._files.exists(self._path(path)))
 
+    def is_file(self, path: str) -> bool:
+        """Tell whether a path is that of a file."""
+        return self.exists(path) and bool(self._files.getFileStatus(self._path(path)).isFile())
+
     def children(self, path: str) -> list[str]:
         """List the names in a folder; nothing if it is not there."""
         if not self.exists(path):

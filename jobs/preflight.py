@@ -21,6 +21,7 @@ from udfs.errors import ConfigError
 _GPUS = "spark.executor.resource.gpu.amount"
 _TASK_GPUS = "spark.task.resource.gpu.amount"
 _SCRIPT = "spark.executor.resource.gpu.discoveryScript"
+_STARTED = "spark.app.id"  # a platform that has started Spark has its own way to find GPUs
 _VENDOR = "spark.executor.resource.gpu.vendor"
 _CORES = "spark.executor.cores"
 _TASK_CPUS = "spark.task.cpus"
@@ -190,7 +191,7 @@ def _devices(settings: Settings) -> Iterator[Finding]:
             message=f"{_GPUS}={settings.gpus:g} without {_TASK_GPUS}: no task is told which GPU is "
             f"its own. Set {_TASK_GPUS} to 1.",
         )
-    if settings.task_gpus and not settings.gpus:
+    if settings.task_gpus and not settings.gpus and _STARTED not in settings:
         yield Finding(
             name="gpu-without-executor",
             message=f"{_TASK_GPUS}={settings.task_gpus:g} without {_GPUS}: Spark does not start "

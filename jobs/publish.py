@@ -39,10 +39,18 @@ class Output:
     files: FileSystem
     lock: Lock
 
-    def beside(self, role: str, run_id: str) -> str:
-        """Return the hidden folder beside the output that a run uses in some role."""
+    def beside(self, role: str) -> str:
+        """Return the hidden folder beside the output that is used in some role."""
         parent, name = self.path.rsplit("/", 1)
-        return f"{parent}/.{name}.{role}-{run_id}"
+        return f"{parent}/.{name}.{role}"
+
+    def folder(self, run_id: str) -> str:
+        """Return the folder of a run."""
+        return f"{self.path}/{RUN_COLUMN}={run_id}"
+
+    def has(self, run_id: str) -> bool:
+        """Tell whether a run was published here."""
+        return self.files.exists(self.folder(run_id))
 
 
 @contextmanager
@@ -134,8 +142,8 @@ def _mend(output: Output) -> None:
 
 def publish(
     df: DataFrame, output: Output, run_id: str, audit: Callable[[DataFrame], Mapping[str, object]]
-) -> str:
-    """Write a result beside the output, audit it, and put it in place. Returns its folder.
+) -> None:
+    """Write a result beside the output, audit it, and put it in place.
 
     Args:
         df: the result, with its `entity_run` column, which becomes the name of the folder.
@@ -145,7 +153,7 @@ def publish(
             not be shown.
 
     """
-    staging = output.beside("staging", run_id)
+    staging = output.beside(f"staging-{run_id}")
     part = f"{RUN_COLUMN}={run_id}"
     try:
         written = f"{staging}/{part}"
@@ -159,7 +167,6 @@ def publish(
         _put_in_place(output, staging, part, run_id)
     finally:
         output.files.delete(staging)
-    return f"{output.path}/{part}"
 
 
 def check_schema(planned: StructType, written: StructType) -> None:
@@ -182,7 +189,7 @@ def _put_in_place(output: Output, staging: str, part: str, run_id: str) -> None:
     elif output.mode == "append":
         files.rename(f"{staging}/{part}", f"{output.path}/{part}")
     elif output.mode == "overwrite":
-        replaced = output.beside("replaced", run_id)
+        replaced = output.beside(f"replaced-{run_id}")
         files.rename(output.path, replaced)
         try:
             files.rename(staging, output.path)

@@ -48,6 +48,17 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         ) from error
 
 
+def read_stream(spark: SparkSession, section: InputSection, schema: T.StructType) -> DataFrame:
+    """Read the input as a stream of what is new, with the columns that it has as a whole."""
+    reader = spark.readStream.options(**resolve_secrets(section.options))
+    reader = reader.option("maxFilesPerTrigger", section.max_files_per_batch)
+    if section.table is not None:
+        return reader.table(section.table)
+    if section.format != "text":
+        reader = reader.schema(schema)
+    return _named(reader.format(section.format).load(section.path), section)
+
+
 def _named(df: DataFrame, section: InputSection) -> DataFrame:
     """Name the one column of text files as the configuration does."""
     if section.format == "text" and section.text_column not in df.columns:

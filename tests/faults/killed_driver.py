@@ -38,6 +38,17 @@ def before(owner: Any, name: str, nth: int = 1) -> None:
     setattr(owner, name, dying)
 
 
+def after(owner: Any, name: str) -> None:
+    """Die when a function has been called."""
+    real: Callable[..., object] = getattr(owner, name)
+
+    def dying(*arguments: object, **keywords: object) -> None:
+        real(*arguments, **keywords)
+        die()
+
+    setattr(owner, name, dying)
+
+
 def on_file(pattern: str) -> None:
     """Die when a file of that name is beside the output."""
     parent = Path(sys.argv[sys.argv.index("--output.path") + 1]).parent
@@ -59,11 +70,15 @@ POINTS: dict[str, Callable[[], None]] = {
     "between the renames": lambda: before(FileSystem, "rename", nth=2),
     "after publish": lambda: before(lock.Lock, "release"),
 }
+BATCH_POINTS: dict[str, Callable[[], None]] = {
+    "first batch published, not yet noted": lambda: after(publish, "_put_in_place"),
+    "second batch audited, not yet published": lambda: before(publish, "_put_in_place", nth=2),
+}
 
 
 def main() -> int:
     """Run the job up to the point."""
-    POINTS[sys.argv[1]]()
+    (POINTS | BATCH_POINTS)[sys.argv[1]]()
     return enrich.main(sys.argv[2:])
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.enrich import main
-from tests.faults.killed_driver import POINTS
+from jobs.config import load_config
+from jobs.enrich import main, run
+from tests.faults.killed_driver import BATCH_POINTS, POINTS
 
 ROOT = Path(__file__).parents[2]
 REPLACED = {"after publish"}  # the new output is in place
@@ -34,6 +35,18 @@ def flags(folder: Path, run: str) -> list[str]:
     return [*source, *spread, *output, "--run.id", run]
 
 
+def kill_driver(point: str, arguments: list[str]) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-m", "tests.faults.killed_driver", point, *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, point):
     (tmp_path / "in").mkdir()
@@ -42,15 +55,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, poin
     assert main(flags(tmp_path, "run-old")) == 0
     old = contents(tmp_path / "out")
 
-    killed = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed_driver", point, *flags(tmp_path, "run-new")],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+    kill_driver(point, flags(tmp_path, "run-new"))
     if point in AWAY:
         [away] = tmp_path.glob(".out.replaced-*")
         assert contents(away) == old
@@ -65,3 +70,27 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, poin
     assert Counter(row["id"] for row in rows) == Counter(range(30))
     assert {row["entity_run"] for row in rows} == {"run-again"}
     assert all(row["entities_loc"] == ["Londen"] for row in rows)
+
+
+@pytest.mark.parametrize("point", BATCH_POINTS)
+def test_a_killed_incremental_run_goes_on_where_it_stopped(spark, tmp_path, point):
+    (tmp_path / "in").mkdir()
+    for part in range(3):
+        lines = [json.dumps({"id": 4 * part + i, "text": "Emma in Londen"}) for i in range(4)]
+        (tmp_path / "in" / f"{part}.json").write_text("\n".join(lines))
+    source = ["--input.path", str(tmp_path / "in"), "--input.format", "json"]
+    batches = ["--run.mode", "incremental", "--input.max_files_per_batch", "1"]
+    output = ["--output.path", str(tmp_path / "out"), "--output.mode", "append"]
+    arguments = [*source, *batches, *output]
+    kill_driver(point, arguments)
+    published = contents(tmp_path / "out")
+    assert {name.split("/")[0][-6:] for name in published} == {"000000"}
+
+    summary = run(spark, load_config(arguments))
+    assert summary.documents == 8  # the first batch was not inferred again
+    now = contents(tmp_path / "out")
+    assert published.items() <= now.items()
+    assert {name.split("/")[0][-6:] for name in now} == {"000000", "000001", "000002"}
+    rows = spark.read.parquet(str(tmp_path / "out")).collect()
+    assert Counter(row["id"] for row in rows) == Counter(range(12))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.incremental", "in", "out"]

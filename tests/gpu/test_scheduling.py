@@ -1,27 +1,12 @@
 """Once per GPU executor, on real executors with fake GPUs: see `cluster` and `fake_gpus`."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import run_module
 
 
-def run(scenario: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.gpu.cluster", scenario],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def run(scenario: str) -> Any:
+    return run_module("tests.gpu.cluster", scenario)
 
 
 def test_two_executors_load_the_model_once_each_on_their_own_gpu():

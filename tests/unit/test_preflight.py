@@ -95,6 +95,7 @@ def test_warnings_name_setting_and_cure(bundled, name):
         {"spark.master": "k8s://host", "spark.executor.memory": "4g"},
         {"spark.executor.pyspark.memory": "2g"},
         {"spark.python.worker.idleTimeoutSeconds": "60"},
+        {TASK_GPUS: "1", "spark.app.id": "app-1"},
     ],
     ids=str,
 )
