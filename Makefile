@@ -23,8 +23,8 @@ java:
 demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print them
 	$(BIN)/spark-entities enrich --config conf/demo.yaml
 
-test: java $(READY)  ## run all tests
-	$(BIN)/python -m pytest
+test: java $(READY)  ## run all tests but the slow ones of test-faults
+	$(BIN)/python -m pytest -m "not slow"
 
 test-faults: java $(READY)  ## break the job in every way there is a test for, and print what became of it
 	$(BIN)/python -m tests.faults

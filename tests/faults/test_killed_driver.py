@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,15 @@ from tests.faults.killed_driver import BATCH_POINTS, POINTS
 
 ROOT = Path(__file__).parents[2]
 REPLACED = {"after publish"}  # the new output is in place
+QUICK = {"before audit", "between the renames", "first batch published, not yet noted"}
 AWAY = {"between the renames"}  # the old output waits under another name
+
+
+def mark_slow(points: Iterable[str]) -> list[object]:
+    """Mark all points but the most telling ones, since each takes two sessions of Spark."""
+    return [
+        point if point in QUICK else pytest.param(point, marks=pytest.mark.slow) for point in points
+    ]
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -47,7 +56,7 @@ def kill_driver(point: str, arguments: list[str]) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", mark_slow(POINTS))
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, point):
     (tmp_path / "in").mkdir()
     lines = [json.dumps({"id": row, "text": f"Emma {row} in Londen"}) for row in range(30)]
@@ -72,7 +81,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, poin
     assert all(row["entities_loc"] == ["Londen"] for row in rows)
 
 
-@pytest.mark.parametrize("point", BATCH_POINTS)
+@pytest.mark.parametrize("point", mark_slow(BATCH_POINTS))
 def test_a_killed_incremental_run_goes_on_where_it_stopped(spark, tmp_path, point):
     (tmp_path / "in").mkdir()
     for part in range(3):
