@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
+from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
 from jobs.config import EnrichConfig, load_config
-from jobs.enrich import check_model, check_table
+from jobs.enrich import check_model, check_table, explain
 from jobs.preflight import check_settings, own_properties, session_properties, weights_bytes
 from jobs.report import make_console
 from jobs.session import make_session
 from jobs.tables import plan_spread, read_input, task_slots
 from udfs.checkpoint import Checkpoint
 from udfs.errors import ConfigError, ModelLoadError
-from udfs.worker import describe_device
-
-_DEVICE = "host string, device string, detail string, memory_bytes bigint"
+from udfs.schema import spark_type
+from udfs.worker import DEVICE_TYPE, describe_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 2
-    except (PySparkException, Py4JJavaError) as error:  # no document has been read
-        print(f"failed: Spark cannot run a task of this job: {error}", file=sys.stderr)
+    except (PySparkException, Py4JJavaError) as error:
+        print(f"failed: {explain(error)}", file=sys.stderr)
         return 1
     console = make_console()
     for line in lines:
@@ -84,22 +85,29 @@ def report(spark: SparkSession, config: EnrichConfig, checkpoint: Checkpoint) ->
 
 
 def find_devices(spark: SparkSession) -> list[Row]:
-    """Run a task on each slot and let it tell its device; one of each kind is returned."""
+    """Run a task on each slot and let it tell its device; one of each kind is returned.
+
+    Raises:
+        ConfigError: if a task cannot run.
+
+    """
 
     def describe(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _ in batches:
-            yield pa.RecordBatch.from_pylist([describe_device()], schema)
+            rows = pa.array([describe_device()], DEVICE_TYPE)
+            yield pa.RecordBatch.from_struct_array(rows)
 
-    schema = pa.schema(
-        [
-            ("host", pa.string()),
-            ("device", pa.string()),
-            ("detail", pa.string()),
-            ("memory_bytes", pa.int64()),
-        ]
-    )
     slots = 1 if is_remote() else task_slots(spark)
-    return spark.range(0, slots, 1, slots).mapInArrow(describe, _DEVICE).distinct().collect()
+    tasks = spark.range(0, slots, 1, slots)
+    schema = cast("StructType", spark_type(DEVICE_TYPE))
+    try:
+        return tasks.mapInArrow(describe, schema).distinct().collect()
+    except PySparkException as error:  # it may be quoted: the task has seen no document
+        raise ConfigError(
+            f"a task of this job does not run: {str(error).strip().splitlines()[-1]}. See that the "
+            f"executors' Python has what setup.py asks for, and this package. "
+            f"[executors-cannot-run]"
+        ) from error
 
 
 def check_device(device: Row, checkpoint: Checkpoint) -> None:

@@ -247,6 +247,11 @@ class EnrichConfig(BaseSettings):
                 f"output.mode={self.output.mode!r} with run.mode='incremental': each batch is "
                 f"added to those before. Set output.mode to 'append'."
             )
+        if self.run.mode == "incremental" and self.run.id is not None:
+            raise ConfigError(
+                f"run.id={self.run.id!r} with run.mode='incremental': batches are named by Spark's "
+                f"count of them. Leave run.id out."
+            )
         return self
 
     @classmethod

@@ -300,7 +300,7 @@ def check_rows(num_read: int, num_written: int) -> None:
     """Refuse a result that lost or doubled rows."""
     if num_read != num_written:
         raise PublishError(
-            f"{num_read} documents were read and {num_written} written; nothing was published."
+            f"{num_read} documents were read and {num_written} written; they were not published."
         )
 
 
@@ -309,8 +309,8 @@ def check_failures(num_failed: int, num_documents: int, max_failed_fraction: flo
     if num_failed > max_failed_fraction * num_documents:
         raise PublishError(
             f"{num_failed} of {num_documents} documents failed, more than "
-            f"errors.max_failed_fraction={max_failed_fraction} allows; nothing was published. See "
-            f"the executors' logs for the reason, or raise the limit."
+            f"errors.max_failed_fraction={max_failed_fraction} allows; they were not published. "
+            f"See the executors' logs for the reason, or raise the limit."
         )
 
 
@@ -340,8 +340,8 @@ def explain(error: Exception) -> str:
         return str(error)
     kinds = _causes(error) if isinstance(error, Py4JJavaError) else [_condition(error)]
     return (
-        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); nothing was published. See "
-        f"the executors' logs for the reason."
+        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); its result was not published. "
+        f"See the executors' logs for the reason."
     )
 
 

@@ -71,7 +71,12 @@ def check_settings(
 
     """
     settings = Settings(properties)
-    found = chain(_model_loads(settings), _devices(settings), _memory(settings, checkpoint))
+    found = chain(
+        _model_loads(settings),
+        _devices(settings),
+        _idle_parts(settings),
+        _memory(settings, checkpoint),
+    )
     findings = [finding for finding in found if finding.name not in allowed]
     errors = [finding for finding in findings if finding.is_error]
     if errors:
@@ -175,7 +180,7 @@ def _model_loads(settings: Settings) -> Iterator[Finding]:
 
 
 def _devices(settings: Settings) -> Iterator[Finding]:
-    """Find what keeps tasks from their GPU, or a GPU or cores from having work."""
+    """Find what keeps tasks from their GPU."""
     if settings.is_local and (settings.gpus or settings.task_gpus):
         yield Finding(
             name="gpus-in-local-mode",
@@ -209,6 +214,12 @@ def _devices(settings: Settings) -> Iterator[Finding]:
             message=f"{_GPUS}={settings.gpus:g} without {_VENDOR}: Kubernetes does not know which "
             f"resource that is. Set it to nvidia.com.",
         )
+
+
+def _idle_parts(settings: Settings) -> Iterator[Finding]:
+    """Find what keeps GPUs or cores from having work."""
+    if settings.is_local:
+        return
     if settings.task_gpus > 1:
         yield Finding(
             name="task-takes-several-gpus",

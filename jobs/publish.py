@@ -178,7 +178,7 @@ def check_schema(planned: StructType, written: StructType) -> None:
     if expected != found:
         differing = sorted({name for name, _ in {*expected} ^ {*found}})
         raise PublishError(
-            f"not written as planned: {', '.join(differing)}; nothing was published."
+            f"not written as planned: {', '.join(differing)}; they were not published."
         )
 
 

@@ -8,6 +8,7 @@ Nothing is accepted that can run code: weights are safetensors, custom code is n
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -90,10 +91,8 @@ class Checkpoint:
     @property
     def sha256(self) -> str:
         """SHA-256 of the weights' file; of its files' digests, where there are several."""
-        digests = []
-        for path in self.weight_files:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").digest())
+        stats = [(path, path.stat()) for path in self.weight_files]
+        digests = [_digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
         return (
             digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
         )
@@ -218,6 +217,13 @@ def _check_weights(checkpoint: Checkpoint) -> None:
                 f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
                 f"has {shape[0]}. Mend id2label in config.json."
             )
+
+
+@functools.cache
+def _digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001
+    """Read a file's SHA-256, once for as long as the file is the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _check_digest(checkpoint: Checkpoint) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +56,20 @@ def sizes_for(device: torch.device) -> Sizes:
     return _SIZES.get(device.type, _SIZES["cuda"])
 
 
-@torch.inference_mode()
+@contextmanager
+def _device_failures(device: torch.device) -> Iterator[None]:
+    """Name a device that failed: a kernel's error surfaces at some later call, or at the fetch."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _ran_out_of_memory(error) or not _device_failed(error):
+            raise
+        raise DeviceError(
+            f"{type(error).__name__} on {device}: this worker ends, and Spark tries its task again "
+            f"on a fresh one"
+        ) from error
+
+
 def predict(
     model: LoadedModel,
     encoding: Encoding,
@@ -78,6 +92,13 @@ def predict(
         DeviceError: if the device has become unusable.
 
     """
+    with _device_failures(model.device), torch.inference_mode():
+        return _predict(model, encoding, max_padded_tokens, with_probabilities)
+
+
+def _predict(
+    model: LoadedModel, encoding: Encoding, max_padded_tokens: int | None, with_probabilities: bool
+) -> Predictions:
     started = time.monotonic()
     lengths = encoding.windows.ends - encoding.windows.starts + model.frame.num_special_tokens
     sizes = sizes_for(model.device)
@@ -94,13 +115,14 @@ def predict(
         probabilities=torch.zeros(shape, device=model.device),
     )
     num_padded_tokens = run.classify(np.arange(len(lengths)))
-    scores = run.scores.cpu().numpy()
+    label_ids, scores = run.label_ids.cpu().numpy(), run.scores.cpu().numpy()
+    probabilities = run.probabilities.cpu().numpy() if with_probabilities else None
     if not np.isfinite(scores).all():
         raise InferenceError("the model gave a score that is not a finite number")
     return Predictions(
-        label_ids=run.label_ids.cpu().numpy(),
+        label_ids=label_ids,
         scores=scores,
-        probabilities=run.probabilities.cpu().numpy() if with_probabilities else None,
+        probabilities=probabilities,
         num_model_tokens=int(lengths.sum()),
         num_padded_tokens=num_padded_tokens,
         forward_seconds=time.monotonic() - started,
@@ -148,17 +170,12 @@ class _Run:
         try:
             self._run(batch)
         except RuntimeError as error:
-            reason = f"{type(error).__name__} on {model.device}"
-            if _ran_out_of_memory(error):
-                pass  # the error holds on to memory until this block is left
-            elif _device_failed(error):
-                raise DeviceError(
-                    f"{reason}: this worker ends, and Spark tries its task again on a fresh one"
-                ) from error
-            else:
+            if not _ran_out_of_memory(error):
                 raise
+            reason = f"{type(error).__name__} on {model.device}"
         else:
             return True
+        # Only now: the error held on to memory.
         if model.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(rows) == 1:

@@ -158,6 +158,16 @@ def task_device() -> Device:
     return device
 
 
+DEVICE_TYPE = pa.struct(
+    [
+        ("host", pa.string()),
+        ("device", pa.string()),
+        ("detail", pa.string()),
+        ("memory_bytes", pa.int64()),
+    ]
+)
+
+
 def describe_device() -> dict[str, str | int | None]:
     """Tell on which host and device this task would compute, or why it could not.
 

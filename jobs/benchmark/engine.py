@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from jobs.benchmark.pipelines import count_tokens
 from udfs.arrays import Ints
 from udfs.classifier import TokenClassifier
 from udfs.model import LoadedModel
@@ -128,17 +129,18 @@ def compare_on_device(
     peak = matmul_speed(model.device, next(model.network.parameters()).dtype)
     lengths = _window_lengths(classifier, documents)
     tokens, flop = int(lengths.sum()), model_flop(model.network, lengths)
-    meter = _Meter(pipeline.model)
     runs: dict[str, Callable[[], object]] = {"ours": partial(_classify, classifier, documents)}
     for size in batch_sizes:
         runs[f"pipeline, batch {size}"] = partial(pipeline, list(documents), batch_size=size)
     seconds = interleave(runs, repeats)
+    counts: dict[str, int] = {}
+    count_tokens(pipeline.model, counts)  # not before: to count is to wait for a GPU
     speeds = []
     for name, run in runs.items():
-        meter.clear()
+        counts.update(tokens=0, padded_tokens=0)
         result, idle_share = _idle_share(run, model.device)
         ours = name == "ours"
-        num_tokens, num_padded = result if ours else (meter.tokens, meter.padded_tokens)
+        num_tokens, num_padded = result if ours else counts.values()
         speeds.append(
             Speed(
                 name=name,
@@ -183,23 +185,6 @@ def model_flop(network: Any, lengths: Ints) -> float:
     config = network.config
     attention = 4 * config.num_hidden_layers * config.hidden_size * (lengths**2).sum()
     return float(2 * weights * lengths.sum() + attention)
-
-
-class _Meter:
-    """Counts the tokens that a network is given."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        self.clear()
-        network.register_forward_pre_hook(self._count, with_kwargs=True)
-
-    def clear(self) -> None:
-        """Count from 0."""
-        self.tokens = self.padded_tokens = 0
-
-    def _count(self, _: torch.nn.Module, args: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG002
-        mask = kwargs["attention_mask"]
-        self.tokens += int(mask.sum())
-        self.padded_tokens += mask.numel()
 
 
 def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:

@@ -11,6 +11,17 @@ _STRIDE = 128
 WINDOW = 512
 
 
+def count_tokens(network: Any, counts: dict[str, int]) -> None:
+    """Add to `tokens` and `padded_tokens` what a network is given from now on."""
+
+    def count(_: Any, args: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG001
+        mask = kwargs["attention_mask"]
+        counts["tokens"] += int(mask.sum())
+        counts["padded_tokens"] += mask.numel()
+
+    network.register_forward_pre_hook(count, with_kwargs=True)
+
+
 def make_pipeline(model: str, device: str, dtype: Any) -> Any:
     """Load the pipeline of a checkpoint, reading long texts in overlapping windows."""
     from transformers import AutoTokenizer, pipeline

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
-from jobs.benchmark.pipelines import WINDOW, make_pipeline
+from jobs.benchmark.pipelines import WINDOW, count_tokens, make_pipeline
 
 _RAY_OWN_CPUS = 2  # Ray counts its reading and adding tasks too; with fewer it waits for ever
 _ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,end:int>>"
@@ -53,14 +53,8 @@ def count_ours(tokens: int, padded_tokens: int, loads: int) -> None:
 
 def _watch(network: Any) -> None:
     """Count the tokens that a network is given."""
-
-    def count(_: Any, args: Any, kwargs: dict[str, Any]) -> None:  # noqa: ARG001
-        mask = kwargs["attention_mask"]
-        _counts["tokens"] += int(mask.sum())
-        _counts["padded_tokens"] += mask.numel()
-
     _counts["loads"] += 1
-    network.register_forward_pre_hook(count, with_kwargs=True)
+    count_tokens(network, _counts)
 
 
 @functools.cache

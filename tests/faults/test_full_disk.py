@@ -41,7 +41,7 @@ def test_a_full_disk_fails_the_run_and_leaves_the_old_output(spark, tmp_path, ca
         check=False,
     )
     assert done.returncode == 1, done.stderr[-3000:]
-    assert "nothing was published" in done.stderr
+    assert "its result was not published" in done.stderr
     assert contents(output) == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 

@@ -47,5 +47,5 @@ def test_a_run_that_fails_half_way_leaves_the_old_output(spark, tmp_path, broken
     assert len(before) >= 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["good", "in", "out"]
     said = capsys.readouterr()
-    assert "nothing was published" in said.err
+    assert "its result was not published" in said.err
     assert "Geheim" not in said.out + said.err

@@ -78,6 +78,16 @@ def test_a_device_that_cannot_hold_the_model_is_refused(device, memory, message)
         check_device(row, find_checkpoint(ModelOptions()))
 
 
+def test_executors_that_lack_the_package_are_refused(spark, capsys, monkeypatch):
+    def describe() -> None:
+        raise ModuleNotFoundError("No module named 'udfs'")
+
+    monkeypatch.setattr("jobs.check.describe_device", describe)
+    assert main([]) == 2
+    assert "No module named 'udfs'" in (said := capsys.readouterr().err)
+    assert "[executors-cannot-run]" in said
+
+
 def test_enrich_refuses_too(spark, tmp_path, capsys):
     from jobs.enrich import main as enrich
 

@@ -90,6 +90,9 @@ def test_incremental_runs_append(capsys, tmp_path):
     flags = ["--input.path", str(tmp_path), "--output.path", str(tmp_path / "out")]
     assert main([*flags, "--run.mode", "incremental"]) == 2
     assert "Set output.mode to 'append'" in capsys.readouterr().err
+    flags += ["--output.mode", "append", "--run.id", "mine"]
+    assert main([*flags, "--run.mode", "incremental"]) == 2
+    assert "Leave run.id out" in capsys.readouterr().err
 
 
 def test_a_batch_whose_failures_were_written_apart_is_not_so_twice(

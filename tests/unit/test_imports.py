@@ -82,26 +82,28 @@ def test_imports_go_down_the_layers_only():
             assert all(depth[other] > depth[name] for other in below), name
 
 
-def run_python(code: str) -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
+def run_python(code: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, check=True, cwd=ROOT, capture_output=True, text=True).stdout
 
 
 def test_a_driver_that_only_plans_loads_no_torch():
-    run_python(
+    printed = run_python(
         "import sys, jobs.enrich, udfs.entities_udf; from jobs.config import EnrichConfig;"
         "from jobs.enrich import check_model; check_model(EnrichConfig());"
-        "assert not {'torch', 'transformers'} & set(sys.modules)"
+        "print({'torch', 'transformers'} & set(sys.modules))"
     )
+    assert printed == "set()\n"
 
 
 def test_the_engine_works_where_pyspark_is_not_installed():
-    run_python(
+    printed = run_python(
         "import sys; sys.modules['pyspark'] = None; import udfs;"
         "from udfs import ClassifyOptions, TokenClassifier, worker;"
         "rows = TokenClassifier.load(device='cpu').classify(['Emma woont in Londen.']);"
-        "assert len(rows[0]['entities']), rows;"
-        "assert worker.task_device().name == 'cpu'"
+        "print([each['word'] for each in rows[0].as_py()['entities']], worker.task_device().name)"
     )
+    assert printed == "['Emma', 'Londen'] cpu\n"
 
 
 def test_the_public_names_are_these():
