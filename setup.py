@@ -14,6 +14,7 @@ DEV = [
     "mypy",
     "pandas-stubs",
     "pytest",
+    "pytest-xdist",
     "ruff",
     "types-PyYAML",
 ]
@@ -34,6 +35,7 @@ setup(
     },
     python_requires=">=3.11",
     install_requires=[
+        "filelock>=3.12",
         "huggingface_hub>=0.30",
         "numpy>=1.26",
         "pyarrow>=15",

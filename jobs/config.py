@@ -48,6 +48,8 @@ Allowed = Literal[
     "no-python-daemon",
     "idle-timeout-kills",
 ]
+PARQUET = "parquet"
+_PLAIN_FORMATS = {"avro", "csv", "json", "orc", "text", "xml"}
 _SECRET = re.compile(
     r"(password|passwd|pwd|passphrase|secret|token|credentials?|(api|access|secret|account)[._-]?key)$",
     re.IGNORECASE,
@@ -59,7 +61,7 @@ _REFERENCE = re.compile(r"(env|file):(.+)")
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
     """Refuse a secret that stands in the configuration itself."""
     for key, value in properties.items():
-        if _SECRET.search(key) and not _REFERENCE.fullmatch(value):
+        if is_secret(key) and not _REFERENCE.fullmatch(value):
             raise ConfigError(
                 f"{key}=… is a secret, and does not belong into a configuration. Set it to "
                 f"env:NAME, an environment variable, or file:PATH, a file that holds it."
@@ -70,6 +72,11 @@ def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
 Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
 
 
+def is_secret(key: str) -> bool:
+    """Tell whether the value of a property is a secret, by its key."""
+    return _SECRET.search(key) is not None
+
+
 def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
     """Put secrets in the place of the references to them.
 
@@ -78,7 +85,7 @@ def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
 
     """
     return {
-        key: _read_reference(key, value) if _SECRET.search(key) else value
+        key: _read_reference(key, value) if is_secret(key) else value
         for key, value in properties.items()
     }
 
@@ -114,6 +121,9 @@ class InputSection(BaseModel):
     text_column: str = "text"
     """The column with the documents."""
 
+    id_column: str | None = None
+    """The column by which documents are known again, with `run.skip_existing`."""
+
     max_files_per_batch: int = Field(default=1000, ge=1)
     """Files of one batch, with `run.mode: incremental`; a batch is published as a whole."""
 
@@ -129,11 +139,56 @@ class OutputSection(BaseModel):
     path: str | None = None
     """Folder of the result; each run is a folder `entity_run=<run id>` in it."""
 
+    table: str | None = Field(default=None, pattern=r"^[\w$-]+(\.[\w$-]+){0,2}$")
+    """Name in the catalog; of Parquet, that of an external table in `path`."""
+
+    format: str = PARQUET
+    """Parquet is published by renames; a table format, such as `delta`, by its own transaction."""
+
+    options: Properties = {}
+    """Options of the table format's writer; a secret as `env:` or `file:`."""
+
+    staging_path: str | None = None
+    """Folder to stage in for a `table` of a table format without a `path`."""
+
     mode: Literal["error", "append", "overwrite"] = "error"
     """What to do where a result stands already; `overwrite` replaces it once the new is whole."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     """Codec of the Parquet files."""
+
+    @model_validator(mode="after")
+    def _check_place(self) -> OutputSection:
+        if self.format in _PLAIN_FORMATS:
+            raise ConfigError(
+                f"output.format={self.format!r} has no transactions, so that a run that dies would "
+                f"leave half of its rows. Set it to 'parquet', or to a table format such as delta."
+            )
+        if self.format == PARQUET and self.table is not None and not self.path:
+            raise ConfigError(
+                f"output.table={self.table!r} without output.path: a table in Parquet lies in a "
+                f"folder. Give output.path, or a table format as output.format."
+            )
+        if self.table is not None and not self.path and self.staging_path is None:
+            raise ConfigError(
+                f"output.table={self.table!r} with neither output.path nor output.staging_path: "
+                f"a result is staged before it is published. Give a folder executors can write to."
+            )
+        return self
+
+    @property
+    def staged_beside(self) -> str:
+        """Path beside which a result is staged.
+
+        Raises:
+            ConfigError: if there is none.
+
+        """
+        if self.path:
+            return self.path
+        if self.table is None:
+            raise ConfigError("output.path is missing. Give the folder for the result.")
+        return f"{self.staging_path}/{self.table}"
 
 
 class ErrorsSection(BaseModel):
@@ -178,6 +233,9 @@ class RunSection(BaseModel):
 
     id: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,99}$")
     """Name of the run, a letter first; made from the time when absent."""
+
+    skip_existing: bool = False
+    """Leave out documents of which the output has the id, with the same text and settings."""
 
     show_documents: int = Field(default=0, ge=0)
     """How many documents to print with their entities at the end."""
@@ -252,6 +310,21 @@ class EnrichConfig(BaseSettings):
                 f"run.id={self.run.id!r} with run.mode='incremental': batches are named by Spark's "
                 f"count of them. Leave run.id out."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_existing(self) -> EnrichConfig:
+        if not self.run.skip_existing:
+            return self
+        needed = {
+            "input.id_column": (self.input.id_column is not None, "the column with the ids"),
+            "output.mode": (self.output.mode == "append", "'append'"),
+            "output.format": (self.output.format == PARQUET, "'parquet'"),
+            "run.mode": (self.run.mode == "batch", "'batch': an incremental run skips by itself"),
+        }
+        for key, (given, value) in needed.items():
+            if not given:
+                raise ConfigError(f"run.skip_existing=True needs {key} set to {value}.")
         return self
 
     @classmethod
@@ -331,7 +404,7 @@ def _explain(detail: Any) -> str:
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown_key(key)
     given = repr(detail["input"])
-    value = "…" if _SECRET.search(key) or _SECRET_WORDS.search(given) else given
+    value = "…" if is_secret(key) or _SECRET_WORDS.search(given) else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 

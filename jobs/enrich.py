@@ -25,9 +25,11 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.config import EnrichConfig, OutputSection, load_config
+from jobs.existing import digest_settings, drop_existing
 from jobs.incremental import for_each_new_batch
+from jobs.outputs import RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
-from jobs.publish import RUN_COLUMN, Output, open_output, publish
+from jobs.publish import open_output, publish, read_output
 from jobs.report import Summary, print_documents, print_summary
 from jobs.session import make_session
 from jobs.tables import check_columns, quoted, read_input, spread
@@ -65,20 +67,27 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     run_id = config.run.id or new_run_id()
     documents = read_input(spark, config.input)
     check_table(documents, config, checkpoint)
-    source = config.input.path
+
+    def hold(section: OutputSection) -> Output:
+        return held.enter_context(open_output(spark, section, documents, config.input, run_id))
+
     with ExitStack() as held:
-        output = held.enter_context(open_output(spark, config.output, documents, source, run_id))
-        quarantine = None
+        output, quarantine = hold(config.output), None
         if config.errors.quarantine_path is not None:
-            section = OutputSection(path=config.errors.quarantine_path, mode="append")
-            quarantine = held.enter_context(open_output(spark, section, documents, source, run_id))
+            quarantine = hold(OutputSection(path=config.errors.quarantine_path, mode="append"))
         job = _Job(config=config, checkpoint=checkpoint, output=output, quarantine=quarantine)
         if config.run.mode == "incremental":
-            metrics, folder = job.publish_new(documents), output.path
+            metrics = job.publish_new(documents)
         else:
-            metrics, folder = job.publish(documents, run_id), output.folder(run_id)
+            check_run_id(output, run_id)
+            metrics = job.publish(job.leave_out_existing(documents), run_id)
+    published = None if config.run.mode == "incremental" else run_id
     return Summary.from_metrics(
-        metrics, checkpoint.scheme.groups, folder, time.monotonic() - started
+        metrics,
+        groups=checkpoint.scheme.groups,
+        result=output.describe(published),
+        run_id=published,
+        seconds=time.monotonic() - started,
     )
 
 
@@ -90,6 +99,28 @@ class _Job:
     checkpoint: Checkpoint
     output: Output
     quarantine: Output | None
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """What results depend on: the model, how it is used, and which column is the text."""
+        return {
+            "model": self.checkpoint.identity,
+            "model.sha256": self.checkpoint.sha256,
+            "model.precision": self.config.model.precision,
+            **{
+                f"classify.{key}": value
+                for key, value in asdict(self.config.classify).items()
+                if key not in _SPEED_ALONE
+            },
+            "input.text_column": self.config.input.text_column,
+        }
+
+    def leave_out_existing(self, documents: DataFrame) -> DataFrame:
+        """Leave out what the output has already, where that is wanted."""
+        if not (self.config.run.skip_existing and isinstance(self.output, RunFolders)):
+            return documents
+        settings = digest_settings(self.fingerprint)
+        return drop_existing(documents, self.config.input, self.output, settings)
 
     def publish(self, documents: DataFrame, run_id: str) -> dict[str, Any]:
         """Enrich documents and publish the result; return what was observed."""
@@ -103,7 +134,7 @@ class _Job:
             num_written, num_failed = written.count(), classified.get["failed"]
             check_rows(entered.get["documents"], num_written)
             check_failures(num_failed, num_written, config.errors.allowed_fraction)
-            record = make_record(run_id, config, self.checkpoint, num_written, num_failed)
+            record = self.make_record(run_id, num_written, num_failed)
             if self.quarantine is not None and not self.quarantine.has(run_id):
                 failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
                 publish(failed, self.quarantine, run_id, lambda _: record)
@@ -111,6 +142,20 @@ class _Job:
 
         publish(result, self.output, run_id, audit)
         return classified.get
+
+    def make_record(self, run_id: str, documents: int, failed: int) -> dict[str, object]:
+        """Tell, for those who find the result later, how it was made."""
+        return {
+            "run": run_id,
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "documents": documents,
+            "failed": failed,
+            "model": self.checkpoint.identity,
+            "model_sha256": self.checkpoint.sha256,
+            "precision": self.config.model.precision,
+            "classify": asdict(self.config.classify),
+            "settings": digest_settings(self.fingerprint),
+        }
 
     def publish_new(self, documents: DataFrame) -> dict[str, Any]:
         """Publish what is new in the input, batch by batch; return what was observed in all."""
@@ -125,28 +170,10 @@ class _Job:
             self.config.input,
             self.output.files,
             self.output.beside("incremental"),
-            make_fingerprint(self.config, self.checkpoint, documents),
+            {**self.fingerprint, "input's columns": documents.schema.simpleString()},
             publish_batch,
         )
         return add_metrics(observed, self.checkpoint.scheme)
-
-
-def make_fingerprint(
-    config: EnrichConfig, checkpoint: Checkpoint, documents: DataFrame
-) -> dict[str, object]:
-    """Tell what results depend on: the model, how it is used, and the input's columns."""
-    return {
-        "model": checkpoint.identity,
-        "model.sha256": checkpoint.sha256,
-        "model.precision": config.model.precision,
-        **{
-            f"classify.{key}": value
-            for key, value in asdict(config.classify).items()
-            if key not in _SPEED_ALONE
-        },
-        "input.text_column": config.input.text_column,
-        "input's columns": documents.schema.simpleString(),
-    }
 
 
 def add_metrics(observed: Sequence[Mapping[str, Any]], scheme: LabelScheme) -> dict[str, Any]:
@@ -155,22 +182,6 @@ def add_metrics(observed: Sequence[Mapping[str, Any]], scheme: LabelScheme) -> d
     total: dict[str, Any] = {name: sum(each[name] or 0 for each in observed) for name in names}
     total["devices"] = sorted({device for each in observed for device in each["devices"]})
     return total
-
-
-def make_record(
-    run_id: str, config: EnrichConfig, checkpoint: Checkpoint, documents: int, failed: int
-) -> dict[str, object]:
-    """Tell, for those who find the result later, how it was made."""
-    return {
-        "run": run_id,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "documents": documents,
-        "failed": failed,
-        "model": checkpoint.identity,
-        "model_sha256": checkpoint.sha256,
-        "precision": config.model.precision,
-        "classify": asdict(config.classify),
-    }
 
 
 def failed_rows(written: DataFrame, config: EnrichConfig) -> DataFrame:
@@ -296,6 +307,14 @@ def new_run_id() -> str:
     return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+def check_run_id(output: Output, run_id: str) -> None:
+    """Refuse a run that stands already, before it is made once more."""
+    if output.section.mode == "append" and output.has(run_id):
+        raise ConfigError(
+            f"run.id={run_id!r} stands in the output already. Choose another, or leave it out."
+        )
+
+
 def check_rows(num_read: int, num_written: int) -> None:
     """Refuse a result that lost or doubled rows."""
     if num_read != num_written:
@@ -328,7 +347,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"failed: {explain(error)}", file=sys.stderr)
         return 1
     if config.run.show_documents:
-        documents = spark.read.parquet(summary.folder)
+        documents = read_output(spark, config.output)
+        if summary.run_id is not None:
+            documents = documents.where(F.col(RUN_COLUMN) == summary.run_id)
         print_documents(documents, config.input.text_column, config.run.show_documents)
     print_summary(summary)
     return 0

@@ -79,7 +79,8 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
                 f"another run is writing to the same output: {found}, by {path}. Wait for it to "
                 f"end, or choose another output.path."
             )
-        files.delete(path)
+        if files.read(path) == found:  # else another has taken it over meanwhile
+            files.delete(path)
     lock = Lock(files, path, content)
     try:
         yield lock

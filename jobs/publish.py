@@ -1,12 +1,7 @@
-"""Tables out: a result is staged, checked, and put in place whole by renames.
+"""Tables out: a result is staged, audited, and put in place whole.
 
-Enters: a planned DataFrame. Leaves: `<output>/entity_run=<run id>/`, or the output as it was.
-Must not import: torch, transformers. Needs classic Spark: renames go through Hadoop's FileSystem.
-
-    .<name>.lock                beside the output: the run that may write there (lock.py)
-    .<name>.staging-<run id>    beside the output: what this run writes
-    .<name>.replaced-<run id>   beside the output: what an overwrite is about to delete
-    _run.json                   in the run's folder: its record, which readers of tables pass over
+Enters: a planned DataFrame. Leaves: the run in its output, or the output as it was.
+Must not import: torch, transformers. Needs classic Spark.
 """
 
 from __future__ import annotations
@@ -14,48 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.config import OutputSection
+from jobs.config import PARQUET, InputSection, OutputSection
 from jobs.files import FileSystem
-from jobs.lock import Lock, hold
+from jobs.lock import hold
+from jobs.outputs import RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
 from udfs.errors import ConfigError, PublishError
-
-RUN_COLUMN = "entity_run"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """A folder that holds results, and the file system it lies on."""
-
-    path: str  # qualified, with its scheme
-    mode: str
-    compression: str
-    files: FileSystem
-    lock: Lock
-
-    def beside(self, role: str) -> str:
-        """Return the hidden folder beside the output that is used in some role."""
-        parent, name = self.path.rsplit("/", 1)
-        return f"{parent}/.{name}.{role}"
-
-    def folder(self, run_id: str) -> str:
-        """Return the folder of a run."""
-        return f"{self.path}/{RUN_COLUMN}={run_id}"
-
-    def has(self, run_id: str) -> bool:
-        """Tell whether a run was published here."""
-        return self.files.exists(self.folder(run_id))
 
 
 @contextmanager
 def open_output(
-    spark: SparkSession, section: OutputSection, df: DataFrame, source: str | None, run_id: str
+    spark: SparkSession, section: OutputSection, df: DataFrame, source: InputSection, run_id: str
 ) -> Iterator[Output]:
     """Hold an output, having checked that a result can be put there, and mended what broke there.
 
@@ -64,56 +33,44 @@ def open_output(
             input lie in one another, or if another run writes there.
 
     """
-    if not section.path:
-        raise ConfigError("output.path is missing. Give the folder for the result.")
-    files = FileSystem(spark, section.path)
-    path = files.qualify(section.path)
-    _check_apart(spark, section.path, path, df, source)
+    given = section.staged_beside
+    files = FileSystem(spark, given)
+    path = files.qualify(given)
+    _check_apart(spark, section, path, df, source)
     parent, name = path.rsplit("/", 1)
+    kind = RunFolders if section.format == PARQUET else TransactionalTable
     with hold(files, f"{parent}/.{name}.lock", run_id) as lock:
-        output = Output(
-            path=path,
-            mode=section.mode,
-            compression=section.compression,
-            files=files,
-            lock=lock,
-        )
-        _mend(output)
-        _check_mode(output, section)
+        output = kind(spark=spark, section=section, path=path, files=files, lock=lock)
+        output.mend()
+        output.check()
         yield output
 
 
-def _check_mode(output: Output, section: OutputSection) -> None:
-    """Refuse an output that stands already, where the mode does not allow it."""
-    files = output.files
-    names = [name for name in files.children(output.path) if not name.startswith(("_", "."))]
-    if section.mode == "error" and files.exists(output.path):
-        raise ConfigError(
-            f"output.path={section.path!r} exists and output.mode is 'error'. Set output.mode to "
-            f"'append' to add a run, 'overwrite' to replace all, or choose another path."
-        )
-    if section.mode == "append" and not all(name.startswith(f"{RUN_COLUMN}=") for name in names):
-        raise ConfigError(
-            f"output.path={section.path!r} holds other things than runs ({RUN_COLUMN}=…), so "
-            f"nothing can be appended. Choose another path, or set output.mode to 'overwrite'."
-        )
+def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
+    """Read what stands in an output."""
+    if section.table is not None:
+        return spark.table(section.table)
+    return spark.read.format(section.format).load(section.path)
 
 
 def _check_apart(
-    spark: SparkSession, given: str, output: str, df: DataFrame, source: str | None
+    spark: SparkSession, section: OutputSection, output: str, df: DataFrame, source: InputSection
 ) -> None:
     """Refuse an output that lies in what is read, or that holds a file which is read."""
     files = [unquote(file).replace("file:///", "file:/", 1) for file in df.inputFiles()]
-    if source is not None:
-        read = {FileSystem(spark, source).qualify(source)}
+    if source.path is not None:
+        read = {FileSystem(spark, source.path).qualify(source.path)}
     else:
         read = {file.rsplit("/", 1)[0] for file in files}  # the folders of a table
     shared = [folder for folder in read if _covers(folder, output)]
     shared += [file for file in files if _covers(output, file)][:1]
+    if section.table is not None and section.table == source.table:
+        shared.append(section.table)
     if shared:
+        key, value = ("table", section.table) if section.table else ("path", section.path)
         raise ConfigError(
-            f"output.path={given!r} and the input share {shared[0]}. Results must lie outside what "
-            f"is read: choose another output.path."
+            f"output.{key}={value!r} and the input share {shared[0]}. Results must lie outside "
+            f"what is read: choose another output.{key}."
         )
 
 
@@ -125,19 +82,6 @@ def _covers(pattern: str, path: str) -> bool:
     """
     parts, wanted = path.split("/"), pattern.split("/")
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
-
-
-def _mend(output: Output) -> None:
-    """Undo or finish an overwrite that died between its two renames; clear away what was staged."""
-    parent, name = output.path.rsplit("/", 1)
-    for child in output.files.children(parent):
-        if child.startswith(f".{name}.staging-"):
-            output.files.delete(f"{parent}/{child}")
-        if child.startswith(f".{name}.replaced-"):
-            if output.files.exists(output.path):
-                output.files.delete(f"{parent}/{child}")
-            else:
-                output.files.rename(f"{parent}/{child}", output.path)
 
 
 def publish(
@@ -154,17 +98,16 @@ def publish(
 
     """
     staging = output.beside(f"staging-{run_id}")
-    part = f"{RUN_COLUMN}={run_id}"
+    written = f"{staging}/{RUN_COLUMN}={run_id}"
     try:
-        written = f"{staging}/{part}"
         planned = df.drop(RUN_COLUMN)
-        planned.write.option("compression", output.compression).parquet(written)
+        planned.write.option("compression", output.section.compression).parquet(written)
         result = df.sparkSession.read.parquet(written)
         check_schema(planned.schema, result.schema)
         record = audit(result)
-        output.files.create(f"{written}/_run.json", json.dumps(record, indent=1))
+        output.files.create(f"{written}/{RECORD}", json.dumps(record, indent=1))
         output.lock.check()
-        _put_in_place(output, staging, part, run_id)
+        output.put_in_place(staging, run_id)
     finally:
         output.files.delete(staging)
 
@@ -180,22 +123,3 @@ def check_schema(planned: StructType, written: StructType) -> None:
         raise PublishError(
             f"not written as planned: {', '.join(differing)}; they were not published."
         )
-
-
-def _put_in_place(output: Output, staging: str, part: str, run_id: str) -> None:
-    files = output.files
-    if not files.exists(output.path):
-        files.rename(staging, output.path)
-    elif output.mode == "append":
-        files.rename(f"{staging}/{part}", f"{output.path}/{part}")
-    elif output.mode == "overwrite":
-        replaced = output.beside(f"replaced-{run_id}")
-        files.rename(output.path, replaced)
-        try:
-            files.rename(staging, output.path)
-        except Exception:
-            files.rename(replaced, output.path)
-            raise
-        files.delete(replaced)
-    else:
-        raise PublishError(f"{output.path} appeared while this run was working; it stays as it is.")

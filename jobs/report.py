@@ -40,17 +40,24 @@ class Summary:
     forward_seconds: float
     devices: Sequence[str]  # those that models ran on, as torch names them
     seconds: float
-    folder: str
+    run_id: str | None  # none where there were several
+    result: str  # the folder or table, as it is printed
 
     @classmethod
     def from_metrics(
-        cls, metrics: Mapping[str, Any], groups: Sequence[str], folder: str, seconds: float
+        cls,
+        metrics: Mapping[str, Any],
+        *,
+        groups: Sequence[str],
+        result: str,
+        run_id: str | None,
+        seconds: float,
     ) -> Summary:
         """Build it from what the run observed; an empty table observes nulls."""
         counts: dict[str, Any] = {name: value or 0 for name, value in metrics.items()}
         counts["devices"] = metrics["devices"] or ()
         mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
-        return cls(**counts, entities=mentions, folder=folder, seconds=seconds)
+        return cls(**counts, entities=mentions, result=result, run_id=run_id, seconds=seconds)
 
     @property
     def tokens_per_second(self) -> float:
@@ -85,7 +92,7 @@ def print_summary(summary: Summary) -> None:
         "padding": f"{summary.padding_share:.1%}",
         "model loads": f"{summary.num_model_loads} ({summary.load_seconds:.1f} s)",
         "devices": ", ".join(summary.devices) or "none",
-        "result": summary.folder,
+        "result": summary.result,
     }
     for name, value in rows.items():
         table.add_row(name, value)

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.utils import is_remote
 
-from jobs.config import SparkSection, resolve_secrets
+from jobs.config import SparkSection, is_secret, resolve_secrets
 from jobs.tables import task_slots
 from udfs.errors import ConfigError
 
@@ -44,10 +44,18 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise ConfigError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName(name)
+    config = {**_REDACTION, **resolve_secrets(section.config)}
     if section.master is not None:
-        builder = builder.master(section.master)
-    for key, value in {**_REDACTION, **resolve_secrets(section.config)}.items():
+        config["spark.master"] = section.master
+    if not is_remote():
+        from pyspark import SparkConf, SparkContext
+
+        # Starts Java, where none runs: with what must stand on its command line, but no secret.
+        shown = SparkConf(loadDefaults=False)
+        shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
+        SparkContext._ensure_initialized(conf=shown)
+    builder = SparkSession.builder.appName(name)
+    for key, value in config.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 

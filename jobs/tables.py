@@ -148,3 +148,12 @@ def quoted(column: str) -> str:
     '`a.b`'
     """
     return "`" + column.replace("`", "``") + "`"
+
+
+def quoted_table(name: str) -> str:
+    """Quote each part of a table's name.
+
+    >>> quoted_table("news.mentions")
+    '`news`.`mentions`'
+    """
+    return ".".join(map(quoted, name.split(".")))

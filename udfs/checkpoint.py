@@ -8,8 +8,6 @@ Nothing is accepted that can run code: weights are safetensors, custom code is n
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
+from udfs.digests import digest_files
 from udfs.errors import ModelLoadError
 from udfs.labels import LabelScheme
 from udfs.options import BUNDLED, ModelOptions
@@ -56,13 +55,15 @@ class Checkpoint:
     folder: Path
     scheme: LabelScheme
     max_positions: int  # tokens that the model can take at once, special tokens counted
+    shared: Path | None = None  # of the processes that check it together; see digests.py
 
     @property
     def worker_options(self) -> ModelOptions:
-        """The options for executors: they find the same folder, whatever they start in."""
-        if not Path(self.options.name).expanduser().is_dir() or self.options.name == BUNDLED:
-            return self.options
-        return replace(self.options, name=str(self.folder.resolve()))
+        """The options for executors: they find the same folder, and refuse other weights."""
+        options = replace(self.options, sha256=self.sha256)
+        if not Path(options.name).expanduser().is_dir() or options.name == BUNDLED:
+            return options
+        return replace(options, name=str(self.folder.resolve()))
 
     @property
     def capacity(self) -> int:
@@ -91,15 +92,15 @@ class Checkpoint:
     @property
     def sha256(self) -> str:
         """SHA-256 of the weights' file; of its files' digests, where there are several."""
-        stats = [(path, path.stat()) for path in self.weight_files]
-        digests = [_digest(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-        return (
-            digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
-        )
+        return digest_files(self.weight_files, self.shared)
 
 
-def find_checkpoint(options: ModelOptions) -> Checkpoint:
+def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkpoint:
     """Find a checkpoint and check what can be checked without loading it.
+
+    Args:
+        options: which one.
+        shared: folder of processes that check it together, so that one of them reads it whole.
 
     Raises:
         ModelLoadError: if it is not there, has no safetensors, no labels or no classifier head.
@@ -115,6 +116,7 @@ def find_checkpoint(options: ModelOptions) -> Checkpoint:
         folder=folder,
         scheme=scheme,
         max_positions=usable_positions(config, limits.get("model_max_length")),
+        shared=shared,
     )
     _check_weights(checkpoint)
     _check_digest(checkpoint)
@@ -217,13 +219,6 @@ def _check_weights(checkpoint: Checkpoint) -> None:
                 f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
                 f"has {shape[0]}. Mend id2label in config.json."
             )
-
-
-@functools.cache
-def _digest(path: Path, size: int, modified: int) -> bytes:  # noqa: ARG001
-    """Read a file's SHA-256, once for as long as the file is the same."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _check_digest(checkpoint: Checkpoint) -> None:

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -73,15 +74,22 @@ class LoadedModel:
         return self.max_positions - self.frame.num_special_tokens
 
 
-def load_model(options: ModelOptions, device: str | None = None) -> LoadedModel:
+def load_model(
+    options: ModelOptions, device: str | None = None, shared: Path | None = None
+) -> LoadedModel:
     """Load a checkpoint onto a device, whole or not at all.
+
+    Args:
+        options: which checkpoint, and how.
+        device: as torch names it; the best there is when absent.
+        shared: folder of processes that load it together; see `find_checkpoint`.
 
     Raises:
         ModelLoadError: if weights are missing or do not fit, the tokenizer is a slow one, or the
             device cannot compute in the precision.
 
     """
-    checkpoint = find_checkpoint(options)
+    checkpoint = find_checkpoint(options, shared)
     target = torch_device(device or choose_device(visible=visible_devices()).name)
     if options.precision == "int8" and target.type != "cpu":
         raise ModelLoadError(

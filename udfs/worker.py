@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -141,7 +142,7 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
         if key not in _models:
             from udfs.model import load_model
 
-            _models[key] = load_model(options, device.name)
+            _models[key] = load_model(options, device.name, _executor_folder())
             gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
             loads.count += 1
             loads.seconds += time.monotonic() - started
@@ -202,6 +203,15 @@ def task_context() -> TaskContext | None:
     except ImportError:
         return None
     return TaskContext.get()
+
+
+def _executor_folder() -> Path | None:
+    """Return the folder that Spark gives an executor, and removes with it; none without Spark."""
+    if task_context() is None:
+        return None
+    from pyspark import SparkFiles
+
+    return Path(SparkFiles.getRootDirectory())
 
 
 def _settle_in() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from jobs import enrich, lock, publish
 from jobs.files import FileSystem
+from jobs.outputs import RunFolders
 
 
 def die(*_: object) -> None:
@@ -71,8 +72,8 @@ POINTS: dict[str, Callable[[], None]] = {
     "after publish": lambda: before(lock.Lock, "release"),
 }
 BATCH_POINTS: dict[str, Callable[[], None]] = {
-    "first batch published, not yet noted": lambda: after(publish, "_put_in_place"),
-    "second batch audited, not yet published": lambda: before(publish, "_put_in_place", nth=2),
+    "first batch published, not yet noted": lambda: after(RunFolders, "put_in_place"),
+    "second batch audited, not yet published": lambda: before(RunFolders, "put_in_place", nth=2),
 }
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file, save_file
 
-from jobs.config import EnrichConfig, OutputSection
+from jobs.config import EnrichConfig, InputSection, OutputSection
 from jobs.enrich import (
     check_failures,
     check_rows,
@@ -73,7 +73,7 @@ def test_every_row_that_enters_leaves_with_its_entities(spark, documents):
     assert rows[5]["entities_per"] == ["Emma"]
     assert (summary.documents, summary.failed, summary.num_windows) == (6, 0, 7)
     assert summary.entities["PER"] >= 2 + len(rows[5]["entities"])
-    assert summary.folder.endswith(f"/out/entity_run={rows[0]['entity_run']}")
+    assert summary.result.endswith(f"/out/entity_run={rows[0]['entity_run']}")
 
 
 def test_spark_sql_slices_the_text_as_python_does(spark, documents):
@@ -92,7 +92,7 @@ def test_the_schema_does_not_depend_on_the_data(spark, tmp_path, texts):
     spark.createDataFrame(rows, "id int, text string").coalesce(1).write.parquet(source)
     config = EnrichConfig(input={"path": source}, output={"path": str(tmp_path / "out")})
     summary = run(spark, config)
-    (part,) = Path(summary.folder.removeprefix("file:")).glob("part-*.parquet")
+    (part,) = Path(summary.result.removeprefix("file:")).glob("part-*.parquet")
     assert pq.read_schema(part).names == ["id", "text", *ADDED[:-1]]
     assert part.name.endswith(".zstd.parquet")
     assert spark.read.parquet(config.output.path).columns == ["id", "text", *ADDED]
@@ -299,7 +299,7 @@ def test_an_audit_that_refuses_leaves_nothing_behind(spark, tmp_path):
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
     section = OutputSection(path=str(tmp_path / "out"))
     with (
-        open_output(spark, section, df, None, "run-a") as output,
+        open_output(spark, section, df, InputSection(), "run-a") as output,
         pytest.raises(PublishError, match="1 rows refused"),
     ):
         publish(df, output, "run-a", refuse)

@@ -2,9 +2,14 @@
 
 import hashlib
 import json
+import os
+import shutil
 
 import pytest
+from pyspark.errors import PythonException
 
+from jobs.config import EnrichConfig
+from jobs.enrich import enrich as enrich_table
 from jobs.enrich import main
 from jobs.publish import check_schema
 from udfs.checkpoint import BUNDLED_FOLDER
@@ -79,6 +84,20 @@ def test_a_run_leaves_a_record_that_readers_pass_over(spark, enrich, tmp_path):
     assert record["model"] == f"bundled@{record['model_sha256'][:12]}"
     assert record["classify"]["max_document_chars"] == 50
     assert len(rows(spark, tmp_path / "out")) == 3
+
+
+def test_workers_refuse_other_weights_than_the_driver_saw(spark, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(BUNDLED_FOLDER, folder)
+    documents = spark.createDataFrame([(TEXTS[0],)], "text string")
+    planned = enrich_table(documents, EnrichConfig(model={"name": str(folder)}))
+    with (folder / "model.safetensors").open("r+b") as weights:
+        weights.seek(-1, os.SEEK_END)
+        last = weights.read(1)
+        weights.seek(-1, os.SEEK_END)
+        weights.write(bytes([last[0] ^ 1]))  # one bit
+    with pytest.raises(PythonException, match=r"ModelLoadError: model\.sha256="):
+        planned.collect()
 
 
 def test_columns_that_were_not_written_as_planned_publish_nothing(spark):

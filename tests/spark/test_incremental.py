@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from jobs import publish
 from jobs.config import load_config
 from jobs.enrich import main, run
+from jobs.outputs import RunFolders
 from udfs.errors import PublishError
 
 
@@ -102,14 +102,14 @@ def test_a_batch_whose_failures_were_written_apart_is_not_so_twice(
     add(0, 2, text="Emma " * 30)
     arguments += ["--errors.policy", "quarantine", "--errors.max_failed_fraction", "1"]
     arguments += ["--errors.quarantine_path", str(tmp_path / "bad")]
-    in_place = publish._put_in_place
+    in_place = RunFolders.put_in_place
 
     def only_apart(output, *rest) -> None:
         if not output.path.endswith("/bad"):
             raise PublishError("no room")
         in_place(output, *rest)
 
-    monkeypatch.setattr(publish, "_put_in_place", only_apart)
+    monkeypatch.setattr(RunFolders, "put_in_place", only_apart)
     assert main(arguments) == 1
     monkeypatch.undo()
     assert main(arguments) == 0

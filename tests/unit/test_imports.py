@@ -42,7 +42,7 @@ LAYERS = [
     },
     {"labels", "records"},
     {"options", "text"},
-    {"errors", "arrays", "memory"},
+    {"errors", "arrays", "memory", "digests"},
 ]
 
 
