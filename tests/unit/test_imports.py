@@ -106,6 +106,15 @@ def test_the_engine_works_where_pyspark_is_not_installed():
     assert printed == "['Emma', 'Londen'] cpu\n"
 
 
+def test_scoring_works_where_pyspark_is_not_installed():
+    printed = run_python(
+        "import sys; sys.modules['pyspark'] = None; import jobs.gold;"
+        "from jobs.scoring import score; print(score([['B-PER']], [['B-PER']]).micro.f1);"
+        "print('torch' in sys.modules)"
+    )
+    assert printed == "1.0\nFalse\n"
+
+
 def test_the_public_names_are_these():
     import udfs
 
