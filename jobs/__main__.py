@@ -12,6 +12,7 @@ _JOBS = {
     "enrich": "find entities in a table of documents and write them to Parquet",
     "check": "hold a set-up against what `enrich` needs, and mend it before the run",
     "evaluate": "score a model on CoNLL files",
+    "finetune": "train a model on CoNLL files",
 }
 
 

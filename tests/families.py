@@ -7,7 +7,10 @@ code runs, and transformers' own pipeline beside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from math import log
 from pathlib import Path
 
 import torch
@@ -22,12 +25,22 @@ from tokenizers import (
 )
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from jobs.bundled_model import join_word_starts, split_marks
+from jobs.bundled_model import WORD_START
 
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
 DOCUMENTS = Path(__file__).parents[1] / "conf" / "demo-documents.jsonl"
 XLMR_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
+_MARKS = re.compile(r"([\W_]*)(.*?)([\W_]*)", re.DOTALL)
 BERT_SPECIAL = ["[CLS]", "[PAD]", "[SEP]", "[UNK]"]
+
+
+def split_marks(word: str) -> list[str]:
+    """Split the punctuation off both ends of a word, each mark by itself.
+
+    On running text the trainer would learn pieces such as `▁Londen.`, which no aggregation can cut.
+    """
+    before, core, after = _MARKS.fullmatch(word).groups()  # type: ignore[union-attr]
+    return [*before, *([core] if core else []), *after]
 
 
 def _texts() -> Iterator[str]:
@@ -49,8 +62,35 @@ def _unigram(pre_tokenizer: pre_tokenizers.PreTokenizer) -> Tokenizer:
     return tokenizer
 
 
+def join_word_starts(
+    tokenizer: Tokenizer,
+    texts: Sequence[str],
+    num_pieces: int,
+    special_tokens: Sequence[str],
+) -> list[tuple[str, float]]:
+    """Re-estimate a Unigram vocabulary with the lone word start joined to the piece after it.
+
+    Training leaves one word in five as `▁` and `groei`. The most frequent pieces are kept, by their
+    count in the joined segmentation; single characters are always kept. Returns pieces and log
+    probabilities, the special tokens first.
+    """
+    counts: Counter[str] = Counter()
+    for encoding in tokenizer.encode_batch(texts, add_special_tokens=False):
+        joined = " ".join(encoding.tokens).replace(f"{WORD_START} ", WORD_START)
+        counts.update(joined.split(" "))
+    for token in special_tokens:
+        counts.pop(token, None)
+    pieces = tokenizer.get_vocab().keys() - set(special_tokens)
+    letters = {piece: max(counts.pop(piece, 0), 1) for piece in sorted(pieces) if len(piece) == 1}
+    kept = letters | dict(counts.most_common(num_pieces - len(special_tokens) - len(letters)))
+    total = sum(kept.values())
+    scores = {piece: log(count / total) for piece, count in kept.items()}
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return [*((token, 0.0) for token in special_tokens), *ranked]
+
+
 def _xlm_roberta() -> Tokenizer:
-    """As the bundled model's: lone word starts are joined to the piece after them."""
+    """As XLM-RoBERTa's, but lone word starts are joined to the piece after them."""
     split = [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
     tokenizer = _unigram(pre_tokenizers.Sequence(split))
     pieces = join_word_starts(tokenizer, [*_texts()], 1500, XLMR_SPECIAL)

@@ -106,21 +106,26 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
         ModelLoadError: if it is not there, has no safetensors, no labels or no classifier head.
 
     """
-    folder, pinned = _find_folder(options)
+    folder, pinned = find_folder(options)
     config = _read_json(folder / "config.json")
     scheme = LabelScheme.from_id2label(_read_labels(config, folder))
-    tokenizer_config = folder / "tokenizer_config.json"
-    limits = _read_json(tokenizer_config) if tokenizer_config.exists() else {}
     checkpoint = Checkpoint(
         options=pinned,
         folder=folder,
         scheme=scheme,
-        max_positions=usable_positions(config, limits.get("model_max_length")),
+        max_positions=read_max_positions(folder),
         shared=shared,
     )
     _check_weights(checkpoint)
     _check_digest(checkpoint)
     return checkpoint
+
+
+def read_max_positions(folder: Path) -> int:
+    """Read how many tokens the model in a folder takes at once, special tokens counted."""
+    tokenizer_config = folder / "tokenizer_config.json"
+    limits = _read_json(tokenizer_config) if tokenizer_config.exists() else {}
+    return usable_positions(_read_json(folder / "config.json"), limits.get("model_max_length"))
 
 
 def usable_positions(config: Mapping[str, Any], model_max_length: float | None) -> int:
@@ -140,7 +145,13 @@ def usable_positions(config: Mapping[str, Any], model_max_length: float | None) 
     return min(limits, default=_DEFAULT_POSITIONS)
 
 
-def _find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:
+def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:
+    """Find a model's folder, fetching it if need be; returns it with the revision pinned.
+
+    Raises:
+        ModelLoadError: if there is none.
+
+    """
     if options.name == BUNDLED:
         return BUNDLED_FOLDER, options
     folder = Path(options.name).expanduser()

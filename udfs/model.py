@@ -1,7 +1,7 @@
 """Load a checkpoint onto a device, whole or not at all.
 
 Enters: model options, a device. Leaves: a `LoadedModel`.
-Must not import: pyspark. It and `jobs.finetune` alone import transformers, and torch with
+Must not import: pyspark. It and `jobs.training` alone import transformers, and torch with
 `forward`.
 """
 
@@ -28,7 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from udfs.arrays import Bools
 from udfs.batching import Frame
-from udfs.checkpoint import Checkpoint, find_checkpoint
+from udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
 from udfs.device import choose_device, visible_devices
 from udfs.errors import ModelLoadError
 from udfs.labels import LabelScheme
@@ -95,22 +95,34 @@ def load_model(
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
         )
-    loaded = _load_tokenizer(checkpoint)
+    network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    if options.precision == "int8":
+        network = _quantize(network)
+    return wrap_network(network.to(target), checkpoint.folder, checkpoint.scheme, target)
+
+
+def wrap_network(
+    network: torch.nn.Module, folder: Path, scheme: LabelScheme, device: torch.device
+) -> LoadedModel:
+    """Put a network on a device together with the tokenizer of its folder.
+
+    Raises:
+        ModelLoadError: if the folder has no fast tokenizer.
+
+    """
+    loaded = _load_tokenizer(folder)
     tokenizer: Tokenizer = loaded.backend_tokenizer
     text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
     if loaded.unk_token_id is not None:
         text_ids[loaded.all_special_ids] = loaded.unk_token_id
     frame = _frame(tokenizer, loaded.pad_token_id)
     tokenizer.post_processor = None
-    network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
-    if options.precision == "int8":
-        network = _quantize(network)
     return LoadedModel(
-        network=network.to(target),
+        network=network,
         tokenizer=ChunkTokenizer(tokenizer),
-        scheme=checkpoint.scheme,
-        device=target,
-        max_positions=checkpoint.max_positions,
+        scheme=scheme,
+        device=device,
+        max_positions=read_max_positions(folder),
         frame=frame,
         continuation_ids=_continuation_ids(tokenizer),
         word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
@@ -188,20 +200,20 @@ def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel
     return cast("PreTrainedModel", network.eval())
 
 
-def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer, set to leave documents whole and to read what was typed as text."""
     try:
         loaded = AutoTokenizer.from_pretrained(
-            checkpoint.folder, trust_remote_code=False, local_files_only=True
+            folder, trust_remote_code=False, local_files_only=True
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelLoadError(
-            f"model.name: {checkpoint.folder} has no tokenizer that loads ({type(error).__name__})."
+            f"model.name: {folder} has no tokenizer that loads ({type(error).__name__})."
             f" Save one beside the model with save_pretrained()."
         ) from error
     if not loaded.is_fast:
         raise ModelLoadError(
-            f"model.name: {checkpoint.folder} has a slow tokenizer, which gives no character "
+            f"model.name: {folder} has a slow tokenizer, which gives no character "
             f"offsets. Convert it to a tokenizer.json with transformers."
         )
     loaded.backend_tokenizer.no_truncation()

@@ -14,7 +14,12 @@ TORCH_ALLOWED = {
     "udfs/forward.py",
     "udfs/device.py",  # to count GPUs, once a model is wanted
     "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
-    "jobs/finetune.py",
+    "jobs/training/distributed.py",  # inside the function that runs in each process
+    "jobs/training/loop.py",
+    "jobs/training/network.py",
+    "jobs/training/run.py",
+    "jobs/training/state.py",
+    "jobs/training/steps.py",
     "jobs/bundled_model.py",
     "jobs/benchmark/engine.py",
     "jobs/benchmark/pipelines.py",

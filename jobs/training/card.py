@@ -1,0 +1,160 @@
+"""The model card of a training run: data, licences, hyper-parameters, scores, cost.
+
+Enters: a recipe and the record of a run. Leaves: Markdown. Must not import: Spark.
+
+The carbon footprint is hours × watts × intensity, the formula of Lacoste et al. 2019
+(arXiv 1910.09700). Nothing of a corpus but its name and size enters the card.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobs.recipe import Corpus, Energy, Recipe
+from jobs.training.state import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusSize:
+    """How much of a corpus took part; `repeat` not counted."""
+
+    corpus: Corpus
+    texts: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a card tells of a run, beside its recipe."""
+
+    name: str
+    base: str
+    sizes: Sequence[CorpusSize]
+    development_sizes: Sequence[CorpusSize]
+    progress: Progress
+    num_steps: int  # planned
+    hardware: str
+    precision: str
+
+
+_CARD = """\
+---
+{front_matter}
+---
+
+# {name}
+
+Token classification, fine-tuned from {base} by `spark-entities finetune`.
+It labels the first token of each word; use it with the aggregation strategy `first`.
+
+Labels: {labels}.
+
+## Data
+
+{corpora}
+
+## Hyper-parameters
+
+{settings}
+
+{steps} of {num_steps} planned steps, {tokens:,} tokens, {precision}.
+
+## Scores
+
+{scores}
+
+## Cost
+
+{hours:.2f} hours on {hardware}. At {watts:g} W and {intensity:g} g CO2e per kWh that is
+{kwh:.3f} kWh and {grams:,.0f} g CO2e: hours × watts × intensity (Lacoste et al. 2019, arXiv
+1910.09700).
+
+## Limits
+
+A model knows what its corpora know: names, subjects, spellings and times that are rare there will
+be missed more often, and what is said of people there shapes what it says of them. It is no ground
+for decisions about persons, and must not be used to watch, exclude or harass anybody. Score it on
+your own texts, by type and by group, before you rely on it.
+"""
+
+
+def write_card(recipe: Recipe, run: Run) -> str:
+    """Write the card as Markdown."""
+    hours = run.progress.seconds / 3600
+    kwh, grams = footprint(hours, recipe.energy)
+    return _CARD.format(
+        front_matter=_front_matter(recipe),
+        name=run.name,
+        base=run.base,
+        labels=", ".join(recipe.labels),
+        corpora=_corpora(run),
+        settings=_settings(recipe),
+        steps=run.progress.step,
+        num_steps=run.num_steps,
+        tokens=run.progress.tokens,
+        precision=run.precision,
+        scores=_scores(run.progress),
+        hours=hours,
+        hardware=run.hardware,
+        watts=recipe.energy.watts,
+        intensity=recipe.energy.grams_co2e_per_kwh,
+        kwh=kwh,
+        grams=grams,
+    )
+
+
+def footprint(hours: float, energy: Energy) -> tuple[float, float]:
+    """Return kWh and grams of CO2e.
+
+    >>> footprint(2.0, Energy(watts=500, grams_co2e_per_kwh=300))
+    (1.0, 300.0)
+    """
+    kwh = hours * energy.watts / 1000
+    return kwh, kwh * energy.grams_co2e_per_kwh
+
+
+def _front_matter(recipe: Recipe) -> str:
+    lines = ["pipeline_tag: token-classification", "library_name: transformers"]
+    if recipe.licence:
+        lines.append(f"license: {json.dumps(recipe.licence)}")
+    if recipe.languages:
+        lines.append(f"language: {json.dumps(recipe.languages)}")
+    return "\n".join(lines)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def _corpora(run: Run) -> str:
+    def row(size: CorpusSize, use: str) -> list[object]:
+        corpus = size.corpus
+        part = "{:g}–{:g}".format(*corpus.part)
+        return [corpus.file, use, part, f"{size.texts:,}", f"{size.words:,}", corpus.licence]
+
+    rows = [row(size, f"training, × {size.corpus.repeat}") for size in run.sizes]
+    rows += [row(size, "development") for size in run.development_sizes]
+    return _table(["corpus", "use", "part", "texts", "words", "licence"], rows)
+
+
+def _settings(recipe: Recipe) -> str:
+    settings = recipe.training.model_dump()
+    return _table(["training", "value"], [[key, value] for key, value in settings.items()])
+
+
+def _scores(progress: Progress) -> str:
+    if progress.best is None:
+        return "There was no development set; the weights are those of the last step."
+    names = list(progress.best.scores)
+    rows: list[list[object]] = []
+    for one in progress.evaluations:
+        scores = [f"{one.scores[name]:.4f}" for name in names]
+        kept = "kept" if one is progress.best else ""
+        rows.append([one.step, f"{one.loss:.4f}", *scores, f"{one.score:.4f}", kept])
+    table = _table(["step", "loss", *names, "mean", ""], rows)
+    return (
+        f"Entity F1 (seqeval), or word accuracy of plain tags, on the development set:\n\n{table}"
+    )

@@ -1,0 +1,116 @@
+"""The network that is trained: a base checkpoint with a head for the recipe's labels.
+
+Enters: a folder or Hub id, a recipe. Leaves: a network on a device; in the end, a checkpoint.
+Must not import: Spark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
+
+from jobs.recipe import Recipe
+from udfs.checkpoint import find_folder
+from udfs.classifier import TokenClassifier
+from udfs.device import choose_device, visible_devices
+from udfs.errors import ModelLoadError
+from udfs.labels import LabelScheme
+from udfs.model import resolve_dtype, torch_device, wrap_network
+from udfs.options import ClassifyOptions, ModelOptions
+
+_HEADS = ("classifier.", "score.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainee:
+    """A network in training, and the engine around it."""
+
+    name: str  # folder or Hub id of the base
+    folder: Path  # of the base
+    network: PreTrainedModel
+    classifier: TokenClassifier
+    dtype: torch.dtype  # what matrices are multiplied in
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.classifier.model.device
+
+    def autocast(self) -> torch.autocast:
+        """Multiply matrices in the precision chosen; weights stay float32."""
+        enabled = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype, enabled=enabled)
+
+
+def load_trainee(base: ModelOptions, recipe: Recipe, device: str | None = None) -> Trainee:
+    """Load a base model; a head that does not fit the labels starts anew, by the seed.
+
+    Raises:
+        ModelLoadError: if the base is missing, or has no fast tokenizer.
+        ConfigError: if training.stride does not fit the model's window.
+
+    """
+    folder, pinned = find_folder(base)
+    target = torch_device(device or choose_device(visible=visible_devices()).name)
+    network = _load_base(folder, recipe, target)
+    network.to(target)  # type: ignore[arg-type]  # transformers wraps it
+    scheme = LabelScheme.from_id2label(dict(enumerate(recipe.labels)))
+    model = wrap_network(network, folder, scheme, target)
+    stride = min(recipe.training.stride, model.capacity - 1)
+    name = base.name if pinned.revision is None else f"{base.name}@{pinned.revision}"
+    return Trainee(
+        name=name,
+        folder=folder,
+        network=network,
+        classifier=TokenClassifier(model=model, options=ClassifyOptions(stride=stride)),
+        dtype=resolve_dtype(recipe.training.precision, target),
+    )
+
+
+def _load_base(folder: Path, recipe: Recipe, device: torch.device) -> PreTrainedModel:
+    torch.manual_seed(recipe.training.seed)  # a new head begins at random
+    settings: dict[str, Any] = {}
+    if recipe.training.dropout is not None:
+        names = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+        settings = dict.fromkeys(names, recipe.training.dropout)
+    if device.type == "cpu":
+        # Backwards, torch's fused attention takes half as long again on a CPU in bfloat16.
+        settings["attn_implementation"] = "eager"
+    labels = recipe.labels
+    try:
+        network = AutoModelForTokenClassification.from_pretrained(
+            folder,
+            id2label=dict(enumerate(labels)),
+            label2id={label: index for index, label in enumerate(labels)},
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **settings,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelLoadError(
+            f"--base: {folder} does not load as a token classifier ({type(error).__name__}). Give "
+            f"a folder with config.json and safetensors, or a Hub id."
+        ) from error
+    assert isinstance(network, PreTrainedModel)
+    return network
+
+
+def is_head(name: str) -> bool:
+    """Tell whether a weight belongs to the classification head."""
+    return name.startswith(_HEADS)
+
+
+def save_half(trainee: Trainee, weights: dict[str, torch.Tensor], folder: Path) -> None:
+    """Write weights as a float16 checkpoint with the base's tokenizer."""
+    factory: Any = AutoModelForTokenClassification
+    half = factory.from_config(trainee.network.config).half()
+    half.load_state_dict(weights)
+    half.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(trainee.folder, local_files_only=True).save_pretrained(folder)

@@ -1,0 +1,176 @@
+"""Turn the corpora of a recipe into running texts whose words know which labels they may have.
+
+Enters: a recipe, a folder of CoNLL files. Leaves: texts, word offsets and targets.
+Must not import: Spark, torch, transformers.
+
+Corpora that annotate less than the model knows, or something else, take part by sets of labels: an
+`O` of a corpus without MISC is "O, B-MISC or I-MISC", a proper noun is any name.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from jobs.conll import Sentence, detokenise, read_conll
+from jobs.recipe import Corpus
+from udfs.arrays import Bools, Ints
+from udfs.errors import ConfigError
+
+OUTSIDE = "O"
+IGNORED = -1  # the target of a word or token that nothing is known of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedText:
+    """Running text; of each word its characters, the tag it has in its corpus, and its target."""
+
+    text: str
+    offsets: Ints  # (num_words, 2)
+    tags: tuple[str, ...]  # in the model's terms
+    targets: Ints  # (num_words,): indices into `LabelSets`, or `IGNORED`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSets:
+    """The sets of labels that words may have, numbered as they come."""
+
+    labels: Sequence[str]
+    _numbers: dict[frozenset[str], int] = field(default_factory=dict)
+
+    def number(self, allowed: frozenset[str]) -> int:
+        """Return the number of a set; an empty one says nothing."""
+        return self._numbers.setdefault(allowed, len(self._numbers)) if allowed else IGNORED
+
+    def table(self) -> Bools:
+        """Tell which labels each set allows: bool, (num_sets, num_labels)."""
+        rows = [[label in allowed for label in self.labels] for allowed in self._numbers]
+        return np.array(rows, dtype=bool).reshape(-1, len(self.labels))
+
+
+def model_tag(tag: str, corpus: Corpus, labels: Sequence[str]) -> str:
+    """Put a tag of a corpus in the model's terms; what the model does not know is outside.
+
+    >>> corpus = Corpus(file="x", rename={"GPE": "LOC"})
+    >>> [model_tag(tag, corpus, ["O", "B-LOC", "I-LOC"]) for tag in ("B-GPE", "B-EVT")]
+    ['B-LOC', 'O']
+    """
+    role, name = (tag[:2], tag[2:]) if tag[:2] in ("B-", "I-") else ("", tag)
+    renamed = f"{role}{corpus.rename.get(name, name)}"
+    return renamed if renamed in labels else OUTSIDE
+
+
+def allowed_labels(tag: str, corpus: Corpus, labels: Sequence[str]) -> frozenset[str]:
+    """Return the labels that a word with a tag of a corpus may have.
+
+    >>> corpus = Corpus(file="x", allow={"PROPN": ["PER"]})
+    >>> sorted(allowed_labels("PROPN", corpus, ["O", "B-PER", "I-PER"]))
+    ['B-PER', 'I-PER']
+    """
+    if corpus.allow:
+        keys = [" ".join(tag.split(" ")[place:]) for place in range(tag.count(" ") + 1)]
+        names = {*next((corpus.allow[key] for key in keys if key in corpus.allow), [OUTSIDE])}
+    else:
+        found = model_tag(tag, corpus, labels)
+        if found != OUTSIDE:
+            return frozenset([found])
+        names = {OUTSIDE, *corpus.missing}
+    return frozenset(label for label in labels if label in names or label[2:] in names)
+
+
+def case_tags(sentence: Sentence) -> list[str]:
+    """Put before each tag what the word's first letter tells, in a language with capital letters.
+
+    `capital`: it has one, where not every word would; `lone capital`: and its neighbours have none;
+    `opening`: it has one, but begins a sentence, or follows a mark after which one may begin.
+
+    >>> words, tags = ("De", "Franse", "wijn"), ("DET", "ADJ", "NOUN")
+    >>> case_tags(Sentence(words=words, tags=tags))
+    ['opening DET', 'lone capital ADJ', 'NOUN']
+    """
+    upper = [word[0].isupper() for word in sentence.words]
+    after_mark = [True, *(not any(map(str.isalnum, word)) for word in sentence.words[:-1])]
+    capital = [False, *(a and not b for a, b in zip(upper, after_mark, strict=True)), False]
+    cases = []
+    for place, tag in enumerate(sentence.tags, start=1):
+        if capital[place]:
+            lone = not (capital[place - 1] or capital[place + 1])
+            cases.append(f"lone capital {tag}" if lone else f"capital {tag}")
+        else:
+            cases.append(f"opening {tag}" if upper[place - 1] else tag)
+    return cases
+
+
+def read_texts(
+    corpus: Corpus,
+    folder: Path,
+    sets: LabelSets,
+    max_sentences: int | None,
+    rng: random.Random,
+) -> list[TaggedText]:
+    """Read a corpus as texts of a few neighbouring sentences, `repeat` times.
+
+    Raises:
+        ConfigError: if the file cannot be read, or holds nothing that the model could learn.
+
+    """
+    sentences = _read_part(corpus, folder)
+    if corpus.allow:
+        sentences = [replace(sentence, tags=tuple(case_tags(sentence))) for sentence in sentences]
+    distinct = {tag for sentence in sentences for tag in sentence.tags}
+    number = {tag: sets.number(allowed_labels(tag, corpus, sets.labels)) for tag in distinct}
+    renamed = {tag: model_tag(tag, corpus, sets.labels) for tag in distinct}
+    texts = []
+    for _ in range(corpus.repeat):
+        for group in group_sentences(sentences, max_sentences, rng):
+            text = detokenise([*chain.from_iterable(sentence.words for sentence in group)])
+            tags = [*chain.from_iterable(sentence.tags for sentence in group)]
+            texts.append(
+                TaggedText(
+                    text=text.text,
+                    offsets=np.array(text.offsets, dtype=np.int64),
+                    tags=tuple(renamed[tag] for tag in tags),
+                    targets=np.array([number[tag] for tag in tags], dtype=np.int64),
+                )
+            )
+    return texts
+
+
+def _read_part(corpus: Corpus, folder: Path) -> list[Sentence]:
+    path = folder / corpus.file
+    try:
+        sentences = list(read_conll(path))
+    except OSError as error:
+        raise ConfigError(
+            f"file={corpus.file!r} of the recipe cannot be read in {folder} ({error.strerror}). "
+            f"Give --corpora the folder that holds it."
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"file={corpus.file!r} of the recipe: {error}") from None
+    start, end = (round(share * len(sentences)) for share in corpus.part)
+    if start == end:
+        raise ConfigError(
+            f"part={list(corpus.part)} of {corpus.file} holds none of its {len(sentences)} "
+            f"sentences. Give a larger part."
+        )
+    return sentences[start:end]
+
+
+def group_sentences(
+    sentences: Sequence[Sentence], most: int | None, rng: random.Random
+) -> Iterator[Sequence[Sentence]]:
+    """Join 1 to `most` neighbours of an article, how many at random; whole articles when None."""
+    group: list[Sentence] = []
+    size = rng.randint(1, most) if most else None
+    for sentence in sentences:
+        if group and (len(group) == size or sentence.starts_document):
+            yield group
+            group, size = [], rng.randint(1, most) if most else None
+        group.append(sentence)
+    if group:
+        yield group
