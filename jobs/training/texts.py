@@ -142,16 +142,7 @@ def read_texts(
 
 
 def _read_part(corpus: Corpus, folder: Path) -> list[Sentence]:
-    path = folder / corpus.file
-    try:
-        sentences = list(read_conll(path))
-    except OSError as error:
-        raise ConfigError(
-            f"file={corpus.file!r} of the recipe cannot be read in {folder} ({error.strerror}). "
-            f"Give --corpora the folder that holds it."
-        ) from None
-    except ValueError as error:
-        raise ConfigError(f"file={corpus.file!r} of the recipe: {error}") from None
+    sentences = list(read_conll(folder / corpus.file))
     start, end = (round(share * len(sentences)) for share in corpus.part)
     if start == end:
         raise ConfigError(
