@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,19 +56,24 @@ def start(executors: int, folder: Path, **changes: str | None) -> SparkSession:
         "spark.worker.resource.gpu.discoveryScript": str(script),
         "spark.executor.cores": "2",
         "spark.task.cpus": "2",
-        "spark.executor.memory": "1g",
         "spark.executor.memoryOverhead": None,
-        "spark.executorEnv.PYTHONPATH": str(ROOT),
+        "spark.executor.memory": None,
         f"spark.executorEnv.{fake_gpus.BREAK}": str(folder / "break"),
+    }
+    return start_session(f"local-cluster[{executors},2,1024]", settings | changes)
+
+
+def start_session(master: str, settings: Mapping[str, str | None]) -> SparkSession:
+    """Start a session whose executors take the CPU for any GPU."""
+    config = {
+        "spark.executor.memory": "1g",
+        "spark.executorEnv.PYTHONPATH": str(ROOT),
         "spark.python.daemon.module": "tests.gpu.fake_gpus",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
-    }
-    settings |= changes
-    config = {key: value for key, value in settings.items() if value is not None}
-    section = SparkSection(master=f"local-cluster[{executors},2,1024]", config=config)
-    return make_session(section, "spark-entities GPU tests")
+    } | {key: value for key, value in settings.items() if value is not None}
+    return make_session(SparkSection(master=master, config=config), "spark-entities GPU tests")
 
 
 def documents(spark: SparkSession, partitions: int) -> DataFrame:
