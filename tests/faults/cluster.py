@@ -27,6 +27,7 @@ from jobs.config import (
 )
 from jobs.enrich import run
 from tests.faults.sentinels import (
+    DOCUMENT,
     IDENTIFIER,
     SECRET,
     SECRET_VARIABLE,
@@ -81,7 +82,14 @@ def survive(spark: SparkSession, folder: Path, way: str) -> dict[str, Any]:
         "failed": summary.failed,
         "beside": sorted(path.name for path in folder.glob(".*")),
         "leaks": find_leaks([folder / "out", folder / "bad"]),
+        "quarantine": quarantined(spark, folder / "bad"),
     }
+
+
+def quarantined(spark: SparkSession, folder: Path) -> str:
+    """Tell what of the documents stands among those that failed, which are not part of a result."""
+    rows = spark.read.parquet(str(folder)).collect()
+    return f"{len(rows)} failed, {sum(DOCUMENT in str(row) for row in rows)} quoted"
 
 
 def main() -> None:

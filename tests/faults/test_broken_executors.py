@@ -15,6 +15,7 @@ SURVIVED = {
     "failed": 1,
     "beside": [],
     "leaks": [],
+    "quarantine": "1 failed, 0 quoted",
 }
 
 
