@@ -82,7 +82,7 @@ def survive(spark: SparkSession, folder: Path, way: str) -> dict[str, Any]:
         "failed": summary.failed,
         "beside": sorted(path.name for path in folder.glob(".*")),
         "leaks": find_leaks([folder / "out", folder / "bad"]),
-        "quarantine": quarantined(spark, folder / "bad"),
+        "quarantine": quarantined(spark, folder / "bad" / f"entity_run={config.run.id}"),
     }
 
 

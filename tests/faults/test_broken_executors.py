@@ -25,14 +25,17 @@ def results() -> Any:
     return run_module("tests.faults.cluster")
 
 
-@pytest.mark.fault("by the forward of one task, on two executors of a local cluster")
+@pytest.mark.fault(
+    "on an executor", "by the forward of one task, on two executors of a local cluster"
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_job_survives_the_loss_of_a_worker_or_an_executor(results, way):
     assert results[way] == SURVIVED
 
 
 @pytest.mark.fault(
-    "sentinels in documents, ids and secrets; UI, event log, logs, commands searched"
+    "all of these, one after the other",
+    "sentinels in documents, ids and secrets; UI, event log, logs, commands searched",
 )
 def test_nothing_leaks_while_workers_and_executors_break(results):
     assert results["searched"] == {
@@ -45,7 +48,7 @@ def test_nothing_leaks_while_workers_and_executors_break(results):
     }
 
 
-@pytest.mark.fault("a forward that stands still, speculation on, two hosts of a standalone cluster")
+@pytest.mark.fault("a task that stands still", "speculation, on two hosts of a standalone cluster")
 def test_of_a_task_and_its_speculative_twin_one_is_published():
     result = run_module("tests.faults.speculation")
     assert result.pop("ended for a twin") >= 1

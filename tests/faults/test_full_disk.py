@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from jobs.enrich import main
+from tests.faults.sentinels import find_leaks, text_of
 from tests.faults.test_killed_driver import contents
 
 COMMAND = Path(sys.executable).with_name("spark-entities")
@@ -21,12 +23,13 @@ def fill_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
+@pytest.mark.fault("a full disk", "RLIMIT_FSIZE: no file grows past 8 MiB")
 def test_a_full_disk_fails_the_run_and_leaves_the_old_output(spark, tmp_path, capsys):
     source, output = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     random = np.random.default_rng(0)
     payload = [random.bytes(1 << 20) for _ in range(12)]  # does not shrink when compressed
-    table = pa.table({"text": ["Emma woont in Londen."] * len(payload), "payload": payload})
+    table = pa.table({"text": [text_of(0)] * len(payload), "payload": payload})
     pq.write_table(table.slice(0, 1), source / "part.parquet")
     flags = ["--input.path", str(source), "--output.path", str(output)]
     assert main(flags) == 0
@@ -43,6 +46,7 @@ def test_a_full_disk_fails_the_run_and_leaves_the_old_output(spark, tmp_path, ca
     assert done.returncode == 1, done.stderr[-3000:]
     assert "its result was not published" in done.stderr
     assert contents(output) == old
+    assert find_leaks([output], done.stdout + done.stderr) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
     assert main([*flags, "--output.mode", "overwrite"]) == 0

@@ -96,7 +96,7 @@ def left_in(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.name != "in"]
 
 
-@pytest.mark.fault("SIGKILL of the driver and its JVM, when the job comes to the point")
+@pytest.mark.fault("the driver is gone", "SIGKILL of it and its JVM at the point")
 @pytest.mark.parametrize("point", mark_slow(POINTS))
 def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, point, capfd):
     write_documents(tmp_path / "in" / "part.json", range(30))
@@ -122,7 +122,7 @@ def test_a_killed_driver_loses_nothing_and_doubles_nothing(spark, tmp_path, poin
     assert find_leaks(left_in(tmp_path), said.out + said.err) == []
 
 
-@pytest.mark.fault("SIGKILL of the driver and its JVM, when the job comes to the point")
+@pytest.mark.fault("the driver is gone", "SIGKILL of it and its JVM at the point")
 @pytest.mark.parametrize("point", mark_slow(BATCH_POINTS))
 def test_a_killed_incremental_run_goes_on_where_it_stopped(spark, tmp_path, point):
     for part in range(3):
@@ -136,7 +136,8 @@ def test_a_killed_incremental_run_goes_on_where_it_stopped(spark, tmp_path, poin
     assert {name.split("/")[0][-6:] for name in published} == {"000000"}
 
     summary = run(spark, load_config(arguments))
-    assert summary.documents == 8  # the first batch was not inferred again
+    assert summary.documents == 8
+    assert summary.num_windows == 8  # the model did not see the first batch again
     now = contents(tmp_path / "out")
     assert published.items() <= now.items()
     assert {name.split("/")[0][-6:] for name in now} == {"000000", "000001", "000002"}

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jobs.finetune import main
 from tests.families import make_checkpoint
 
@@ -24,6 +26,7 @@ training:
 """
 
 
+@pytest.mark.fault("a killed training run", "SIGKILL of the process at a step")
 def test_a_killed_training_run_ends_with_the_weights_of_one_that_was_not(tmp_path):
     sentence = "Ann\tB-PER\nziet\tO\nBo\tB-PER\n\n"
     (tmp_path / "train.tsv").write_text(sentence * 40)

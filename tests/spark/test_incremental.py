@@ -46,6 +46,7 @@ def test_only_what_is_new_is_classified(spark, tmp_path, enrich):
     assert [name[-7:] for name in runs] == ["-000000", "-000001"]
 
 
+@pytest.mark.fault("a batch of which too much fails", "documents that are too long")
 def test_a_batch_of_which_too_much_fails_is_tried_again_by_the_next_run(
     spark, tmp_path, enrich, capsys
 ):

@@ -39,6 +39,7 @@ def test_of_two_runs_on_one_output_the_second_is_refused(files, tmp_path):
         assert json.loads(files.read(path))["run"] == "run-c"
 
 
+@pytest.mark.fault("a lock of the dead", "written by a process that has ended, or by a silent host")
 @pytest.mark.parametrize(
     "left",
     [
@@ -74,6 +75,7 @@ def test_the_lock_of_another_host_that_lives_is_respected(files, tmp_path):
         other.join()
 
 
+@pytest.mark.fault("a lock that is taken away", "deleted while its holder runs")
 def test_who_lost_the_lock_does_not_publish_and_leaves_it_to_the_other(files, tmp_path):
     path = f"file:{tmp_path}/.out.lock"
     with hold(files, path, "run-a") as mine:
@@ -92,6 +94,7 @@ def test_the_job_respects_it(files, tmp_path, capsys):
     assert "refused: another run is writing to the same output" in capsys.readouterr().err
 
 
+@pytest.mark.fault("eight drivers that lock at once", "threads at a barrier")
 def test_one_of_many_that_create_a_file_at_once_succeeds(files, tmp_path):
     path = f"file:{tmp_path}/deep/file"
     won = []

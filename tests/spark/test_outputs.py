@@ -98,6 +98,7 @@ class TestTableFormat:
         assert [run for run, _ in self.read(spark, tmp_path)] == ["run-c"] * 2
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out"]
 
+    @pytest.mark.fault("a table that does not commit", "a data source raises in its commit")
     def test_a_transaction_that_fails_leaves_the_old_rows(
         self, spark, enrich, flags, tmp_path, capsys
     ):
