@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults parity memory benchmark profile lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ benchmark: java $(READY)  ## compare with rivals and the bare model: make benchm
 
 profile: $(READY)  ## time the plumbing, with a model that costs nothing
 	$(BIN)/python -W ignore -m jobs.benchmark profile
+
+docs: $(READY)  ## write the reference of all settings anew
+	$(BIN)/python -m jobs.reference > docs/configuration.md
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from jobs.config import EnrichConfig, known_keys
+from jobs.evaluate_config import EvaluateConfig
+from jobs.reference import describe_settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+def test_the_reference_of_settings_is_that_of_the_code():
+    assert PAGE.read_text("utf-8") == describe_settings(), "run `make docs`"
+
+
+def test_every_setting_is_in_it():
+    keys = {*known_keys(EnrichConfig), *known_keys(EvaluateConfig)}
+    assert [key for key in sorted(keys) if f"| `{key}` |" not in describe_settings()] == []
