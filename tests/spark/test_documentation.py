@@ -1,16 +1,63 @@
-"""What the documents say is true: their code runs."""
+"""What the documents say is true: their code and commands run, unless marked `no-run`."""
 
 import json
 import re
+import shlex
+import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of code in a language that can be run here."""
+    text = (ROOT / page).read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[list[str]]:
+    """Return the commands of a page, split into words."""
+    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Stand in a folder with the settings and documents of the repository."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page) or blocks(page, "sql")])
+def test_commands_and_queries_of_a_page_run(spark, page, checkout, capsys):
+    for program, job, *rest in commands(page):
+        if program == "make":
+            makefile = (ROOT / "Makefile").read_text("utf-8")
+            assert re.search(rf"^{job}:", makefile, re.MULTILINE), job
+        elif program == ".venv/bin/spark-submit":
+            script = rest.index("jobs/enrich.py")
+            assert import_module("jobs.enrich").main(rest[script + 1 :]) == 0, rest
+        else:
+            assert program == ".venv/bin/spark-entities", f"mark it no-run: {program}"
+            assert import_module(f"jobs.{job}").main(rest) == 0, capsys.readouterr().err
+    for query in blocks(page, "sql"):
+        assert spark.sql(query).collect() != []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_a_page_lead_somewhere(page):
+    text = (ROOT / page).read_text("utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert ((ROOT / page).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("code", blocks("README.md", "python"))
 def test_python_of_the_readme_finds_its_entities(spark, code, capsys):
     exec(code, {"spark": spark})  # what a reader pastes
     printed = capsys.readouterr().out
@@ -27,12 +74,6 @@ def test_the_quickstart_notebook_runs(spark, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"\|2 +\|\[Frans van Houten\] *\|\[Philips\]", printed)
     assert re.search(r"\|1 +\|B-PER *\|", printed)
-
-
-def test_every_make_target_of_the_readme_is_there():
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"make ([a-z-]+)", README):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
