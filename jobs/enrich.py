@@ -32,6 +32,7 @@ from jobs.findings import read_findings
 from jobs.incremental import for_each_new_batch
 from jobs.outputs import PAGE, RECORD, RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
+from jobs.progress import show_progress
 from jobs.publish import open_output, publish, read_output
 from jobs.report import Summary, count_lengths, length_names, print_documents, print_summary
 from jobs.run_page import check_folder, make_page, page_path, save_page
@@ -380,7 +381,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load_config(sys.argv[1:] if arguments is None else arguments)
         check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")
-        summary = run(spark, config)
+        with show_progress(spark):
+            summary = run(spark, config)
     except (ConfigError, ModelLoadError) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2

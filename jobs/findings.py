@@ -28,7 +28,7 @@ class Sample:
 
     text: str
     entities: Sequence[tuple[int, int, str]]
-    cut: bool
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
