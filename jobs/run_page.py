@@ -29,6 +29,7 @@ from udfs.errors import ConfigError
 log = logging.getLogger("spark_entities.run_page")
 
 _COLOURS = 6  # as many as the page's style has
+_SHOWN_ABOVE = {"run", "ended", "documents", "failed", "classify"}
 _HIDDEN = {"options", "config"}  # settings of others, with addresses and references to secrets
 
 
@@ -156,7 +157,7 @@ def _tiles(summary: Summary) -> list[dict[str, object]]:
         ("Documents", documents, f"{count(summary.num_tokens)} tokens"),
         ("Entities", entities, f"{entities / max(documents, 1):.1f} a document"),
         ("Tokens/s", summary.tokens_per_second, f"over {duration(summary.seconds)}"),
-        ("Errors", summary.failed, f"{summary.failed / max(documents, 1):.1%} of the documents"),
+        ("Errors", summary.failed, f"{summary.failed / max(documents, 1):.1%} of documents"),
     ]
     return [
         {"name": name, "value": count(value), "note": note, "fault": name == "Errors" and value > 0}
@@ -199,7 +200,7 @@ def _throughput(summary: Summary) -> dict[str, str]:
         "Tokens for the model": count(summary.num_model_tokens),
         "Padding": f"{summary.padding_share:.1%}",
         "In the model": f"{duration(summary.forward_seconds)}, all workers together",
-        "Model loads": f"{count(summary.num_model_loads)}, {duration(summary.load_seconds)}",
+        "Model loads": f"{count(summary.num_model_loads)} in {duration(summary.load_seconds)}",
         "Devices": ", ".join(summary.devices) or "none",
     }
 
@@ -220,7 +221,7 @@ def _made(
 ) -> dict[str, object]:
     """Tell the run's record, and every setting that is not the default."""
     classify = record.get("classify")
-    told = {name: value for name, value in record.items() if name != "classify"}
+    told = {name: value for name, value in record.items() if name not in _SHOWN_ABOVE}
     if isinstance(classify, Mapping):
         told |= {f"classify.{name}": value for name, value in classify.items()}
     return told | {"result": summary.result} | _changed(config)

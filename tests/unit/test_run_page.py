@@ -2,10 +2,12 @@
 
 import re
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from jobs.config import EnrichConfig
+from jobs.config import EnrichConfig, load_config
 from jobs.findings import Findings, Sample
 from jobs.report import LENGTH_EDGES, Summary
 from jobs.run_page import check_folder, make_page, parts, save_page
@@ -68,7 +70,7 @@ def test_the_figures_of_the_run_are_told():
     page = make(failed=3, findings=Findings(errors=[("longer than x", 3)]))
     text = " ".join(page.text.split())
     for told in [
-        "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of the documents",
+        "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of documents",
         "25 over 1:00:00", "longer than x 3", "Padding 5.0%", "PER 30", "LOC 60",
     ]:  # fmt: skip
         assert told in text, told
@@ -129,7 +131,7 @@ def test_a_run_of_nothing_has_a_page_too():
     page = make(
         documents=0, entities={}, num_tokens=0, num_model_tokens=0, num_padded_tokens=0, devices=()
     )
-    assert "0.0% of the documents" in page.text
+    assert "0.0% of documents" in page.text
 
 
 def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addresses():
@@ -166,3 +168,29 @@ def test_a_folder_that_cannot_hold_pages_is_refused(tmp_path):
 def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
     save_page(str(tmp_path / "gone"), "run-a", "page")
     assert "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            "--output.path out --output.format delta --report.samples 3",
+            r"report\.samples=3 with output\.format='delta', .* Set report\.path",
+        ),
+        (
+            "--output.path out --report.path out/pages",
+            r"report\.path='out/pages' lies in output\.path='out'",
+        ),
+        ("--input.path in --report.path in", r"report\.path='in' lies in input\.path='in'"),
+        ("--report.watts 0", r"report\.watts=.* greater than 0"),
+    ],
+)
+def test_a_report_that_has_no_place_is_refused(flags, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(flags.split())
+
+
+def test_the_page_ships_with_the_wheel():
+    assert files("jobs").joinpath("run_page.html").is_file()
+    setup = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
+    assert '"jobs": ["py.typed", "*.html"]' in setup
