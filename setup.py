@@ -29,7 +29,7 @@ setup(
     license_files=["LICENSE"],
     packages=["jobs", "jobs.benchmark", "jobs.training", "udfs", "udfs.bundled"],
     package_data={
-        "jobs": ["py.typed"],
+        "jobs": ["py.typed", "*.html"],
         "udfs": ["py.typed"],
         "udfs.bundled": ["*.json", "*.safetensors", "README.md"],
     },
@@ -37,6 +37,7 @@ setup(
     install_requires=[
         "filelock>=3.12",
         "huggingface_hub>=0.30",
+        "Jinja2>=3.1",
         "numpy>=1.26",
         "pyarrow>=15",
         "pydantic>=2.10",

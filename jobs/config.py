@@ -38,6 +38,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from jobs.energy import Energy
 from udfs.errors import ConfigError
 from udfs.options import ClassifyOptions, ModelOptions
 
@@ -242,6 +243,19 @@ class RunSection(BaseModel):
     """How many documents to print with their entities at the end."""
 
 
+class ReportSection(Energy):
+    """The page about the run. It quotes no document, unless `names` or `samples` ask for it."""
+
+    path: str | None = None
+    """Folder on the driver's disk for the page, `<run id>.html`, instead of the run's own."""
+
+    names: int = Field(default=0, ge=0, le=1000)
+    """How many of the names that stand in most documents it tells, of each group."""
+
+    samples: int = Field(default=0, ge=0, le=1000)
+    """How many documents it shows, with their entities marked."""
+
+
 class SparkSection(BaseModel):
     """The Spark session, where the job makes one of its own."""
 
@@ -316,6 +330,7 @@ class EnrichConfig(JobConfig):
     classify: ClassifySection = Field(default_factory=ClassifyOptions)
     errors: ErrorsSection = ErrorsSection()
     run: RunSection = RunSection()
+    report: ReportSection = ReportSection()
     spark: SparkSection = SparkSection()
 
     @model_validator(mode="after")
@@ -330,6 +345,23 @@ class EnrichConfig(JobConfig):
                 f"run.id={self.run.id!r} with run.mode='incremental': batches are named by Spark's "
                 f"count of them. Leave run.id out."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_report(self) -> EnrichConfig:
+        path, quotes = self.report.path, self.report.names or self.report.samples
+        if quotes and path is None and self.output.format != PARQUET:
+            raise ConfigError(
+                f"report.names={self.report.names}, report.samples={self.report.samples} with "
+                f"output.format={self.output.format!r}, whose runs have no folder for the page. "
+                f"Set report.path to one, or leave them out."
+            )
+        for key, place in (("input", self.input.path), ("output", self.output.path)):
+            if path and place and Path(path).resolve().is_relative_to(Path(place).resolve()):
+                raise ConfigError(
+                    f"report.path={path!r} lies in {key}.path={place!r}, whose readers would take "
+                    f"pages for data. Choose a folder outside."
+                )
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 import secrets
 import sys
@@ -26,17 +28,22 @@ from pyspark.sql import functions as F
 
 from jobs.config import EnrichConfig, OutputSection, load_config
 from jobs.existing import digest_settings, drop_existing
+from jobs.findings import read_findings
 from jobs.incremental import for_each_new_batch
-from jobs.outputs import RUN_COLUMN, Output, RunFolders
+from jobs.outputs import PAGE, RECORD, RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
+from jobs.progress import show_progress
 from jobs.publish import open_output, publish, read_output
-from jobs.report import Summary, print_documents, print_summary
+from jobs.report import Summary, count_lengths, length_names, print_documents, print_summary
+from jobs.run_page import check_folder, make_page, page_path, save_page
 from jobs.session import make_session
 from jobs.tables import check_columns, quoted, read_input, spread
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.entities_udf import make_entities_udf
 from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
 from udfs.labels import LabelScheme
+
+log = logging.getLogger("spark_entities.enrich")
 
 _RESULT = "_spark_entities_result"
 _SPEED_ALONE = {"max_padded_tokens", "buffer_chars"}  # settings that change no result
@@ -67,6 +74,7 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
     run_id = config.run.id or new_run_id()
     documents = read_input(spark, config.input)
     check_table(documents, config, checkpoint)
+    check_folder(config.report.path)
 
     def hold(section: OutputSection) -> Output:
         return held.enter_context(open_output(spark, section, documents, config.input, run_id))
@@ -82,13 +90,7 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
             check_run_id(output, run_id)
             metrics = job.publish(job.leave_out_existing(documents), run_id)
     published = None if config.run.mode == "incremental" else run_id
-    return Summary.from_metrics(
-        metrics,
-        groups=checkpoint.scheme.groups,
-        result=output.describe(published),
-        run_id=published,
-        seconds=time.monotonic() - started,
-    )
+    return job.summarise(metrics, published, time.monotonic() - started)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,24 +126,58 @@ class _Job:
 
     def publish(self, documents: DataFrame, run_id: str) -> dict[str, Any]:
         """Enrich documents and publish the result; return what was observed."""
-        config = self.config
+        config, started, page = self.config, time.monotonic(), ""
         entered, classified = Observation(), Observation()
         counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
         spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
         result = plan(spread_out, config, self.checkpoint, run_id, classified)
 
-        def audit(written: DataFrame) -> dict[str, object]:
+        def audit(written: DataFrame) -> dict[str, str]:
+            nonlocal page
             num_written, num_failed = written.count(), classified.get["failed"]
             check_rows(entered.get["documents"], num_written)
             check_failures(num_failed, num_written, config.errors.allowed_fraction)
             record = self.make_record(run_id, num_written, num_failed)
+            files = {RECORD: json.dumps(record, indent=1)}
             if self.quarantine is not None and not self.quarantine.has(run_id):
                 failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
-                publish(failed, self.quarantine, run_id, lambda _: record)
-            return record
+                publish(failed, self.quarantine, run_id, lambda _: files)
+            summary = self.summarise(classified.get, run_id, time.monotonic() - started)
+            page = self.make_page(written, summary, record)
+            return files | ({PAGE: page} if page and config.report.path is None else {})
 
         publish(result, self.output, run_id, audit)
+        if page and config.report.path is not None:
+            save_page(config.report.path, run_id, page)
         return classified.get
+
+    def summarise(self, metrics: Mapping[str, Any], run_id: str | None, seconds: float) -> Summary:
+        """Sum up a run, or several where there is no id."""
+        return Summary.from_metrics(
+            metrics,
+            groups=self.checkpoint.scheme.groups,
+            result=self.output.describe(run_id),
+            run_id=run_id,
+            seconds=seconds,
+            page=None if run_id is None else self.page(run_id),
+        )
+
+    def page(self, run_id: str) -> str | None:
+        """Return where the page about a run is, if there is a place for it."""
+        folder = self.config.report.path
+        return self.output.page(run_id) if folder is None else page_path(folder, run_id)
+
+    def make_page(self, written: DataFrame, summary: Summary, record: Mapping[str, object]) -> str:
+        """Make the page about a run; an empty one where that fails, which costs no run."""
+        config, scheme = self.config, self.checkpoint.scheme
+        if summary.page is None:
+            return ""
+        try:
+            findings = read_findings(written, config, group_columns(scheme), failed=summary.failed)
+            return make_page(summary, record, config, findings, scheme.group_of)
+        except Exception as error:  # a page is worth no run
+            log.warning("No report could be made of the run (%s).", type(error).__name__)
+            return ""
 
     def make_record(self, run_id: str, documents: int, failed: int) -> dict[str, object]:
         """Tell, for those who find the result later, how it was made."""
@@ -178,7 +214,12 @@ class _Job:
 
 def add_metrics(observed: Sequence[Mapping[str, Any]], scheme: LabelScheme) -> dict[str, Any]:
     """Add up what was observed in each batch."""
-    names = [*_COUNTED, *_TOTALS, *(f"mentions_{index}" for index in range(len(scheme.groups)))]
+    names = [
+        *_COUNTED,
+        *_TOTALS,
+        *length_names(),
+        *(f"mentions_{index}" for index in range(len(scheme.groups))),
+    ]
     total: dict[str, Any] = {name: sum(each[name] or 0 for each in observed) for name in names}
     total["devices"] = sorted({device for each in observed for device in each["devices"]})
     return total
@@ -298,6 +339,7 @@ def _metrics(mentions: _Mentions) -> list[Column]:
         F.count(F.col(f"{_RESULT}.error")).alias("failed"),
         *(F.sum(F.col(f"{_RESULT}.{field}")).alias(name) for name, field in _TOTALS.items()),
         F.array_sort(F.collect_set(f"{_RESULT}.metrics.device")).alias("devices"),
+        *count_lengths(F.col(f"{_RESULT}.num_tokens")),
         *mentions.counts(),
     ]
 
@@ -339,7 +381,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load_config(sys.argv[1:] if arguments is None else arguments)
         check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")
-        summary = run(spark, config)
+        with show_progress(spark):
+            summary = run(spark, config)
     except (ConfigError, ModelLoadError) as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2

@@ -6,7 +6,8 @@ Must not import: torch, transformers. Needs classic Spark: renames go through Ha
     .<name>.lock                beside the output: the run that may write there (lock.py)
     .<name>.staging-<run id>    beside the output: what this run writes
     .<name>.replaced-<run id>   beside the output: what an overwrite is about to delete
-    _run.json                   in the run's folder: its record, which readers of tables pass over
+    _run.json, _report.html     in the run's folder: its record and the page about it (run_page.py),
+                                which readers of tables pass over
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from udfs.errors import ConfigError, PublishError
 
 RUN_COLUMN = "entity_run"
 RECORD = "_run.json"
+PAGE = "_report.html"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,10 @@ class Output(ABC):
         """Say where a run is, or all runs are."""
 
     @abstractmethod
+    def page(self, run_id: str) -> str | None:
+        """Return where the page about a run is, if there is a place for it."""
+
+    @abstractmethod
     def put_in_place(self, staging: str, run_id: str) -> None:
         """Publish what was staged in `<staging>/entity_run=<run id>`."""
 
@@ -90,6 +96,10 @@ class RunFolders(Output):
         """Say where a run is, or all runs are."""
         where = self.path if run_id is None else self.folder(run_id)
         return where if self.section.table is None else f"{self.section.table}, {where}"
+
+    def page(self, run_id: str) -> str | None:
+        """Return where the page about a run is."""
+        return f"{self.folder(run_id)}/{PAGE}"
 
     def records(self) -> dict[str, Mapping[str, Any]]:
         """Return the records of the runs that were published here, by their folders."""
@@ -196,6 +206,10 @@ class TransactionalTable(Output):
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
         return self._name if run_id is None else f"{self._name}, {RUN_COLUMN}={run_id}"
+
+    def page(self, run_id: str) -> str | None:  # noqa: ARG002
+        """Return where the page about a run is: nowhere, as a table has no folder of a run."""
+        return None
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""

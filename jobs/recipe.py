@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from jobs.energy import Energy
 from udfs.errors import ConfigError
 
 Share = tuple[float, float]
@@ -113,16 +114,6 @@ class Training(_Section):
 
     seed: int = 0
     """Decides the head's first weights, the order of texts, and dropout."""
-
-
-class Energy(_Section):
-    """What the carbon footprint is reckoned with: hours × watts × intensity."""
-
-    watts: float = Field(default=150, gt=0)
-    """Power of the machine, or of the share that trains."""
-
-    grams_co2e_per_kwh: float = Field(default=432, gt=0)
-    """Carbon intensity of the power; the default is the OECD's average of 2014."""
 
 
 class Recipe(_Section):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +22,7 @@ _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue
 _SHOWN_CHARS = 300
 _SHOWN_ENTITIES = 8
 _PLAIN_WIDTH = 110  # columns, where the output is no terminal
+LENGTH_EDGES = (0, 1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # in tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,11 @@ class Summary:
     load_seconds: float
     forward_seconds: float
     devices: Sequence[str]  # those that models ran on, as torch names them
+    lengths: Sequence[int]  # documents by length, as LENGTH_EDGES cuts it
     seconds: float
     run_id: str | None  # none where there were several
     result: str  # the folder or table, as it is printed
+    page: str | None = None  # where the page about the run is
 
     @classmethod
     def from_metrics(
@@ -52,12 +55,22 @@ class Summary:
         result: str,
         run_id: str | None,
         seconds: float,
+        page: str | None = None,
     ) -> Summary:
         """Build it from what the run observed; an empty table observes nulls."""
         counts: dict[str, Any] = {name: value or 0 for name, value in metrics.items()}
         counts["devices"] = metrics["devices"] or ()
         mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
-        return cls(**counts, entities=mentions, result=result, run_id=run_id, seconds=seconds)
+        lengths = [counts.pop(name) for name in length_names()]
+        return cls(
+            **counts,
+            entities=mentions,
+            lengths=lengths,
+            result=result,
+            run_id=run_id,
+            seconds=seconds,
+            page=page,
+        )
 
     @property
     def tokens_per_second(self) -> float:
@@ -68,6 +81,22 @@ class Summary:
     def padding_share(self) -> float:
         """Share of what the model was given that was padding, 0 to 1."""
         return 1 - self.num_model_tokens / self.num_padded_tokens if self.num_padded_tokens else 0.0
+
+
+def length_names() -> list[str]:
+    """Name the metrics that count documents by length."""
+    return [f"length_{index}" for index in range(len(LENGTH_EDGES))]
+
+
+def count_lengths(num_tokens: Column) -> list[Column]:
+    """Count documents by their number of tokens, as metrics of a run."""
+    tokens = F.coalesce(num_tokens, F.lit(0))
+    ends = [*LENGTH_EDGES[1:], 1 << 62]
+    inside = [
+        (tokens >= start) & (tokens < end) for start, end in zip(LENGTH_EDGES, ends, strict=True)
+    ]
+    names = length_names()
+    return [F.count_if(each).alias(name) for name, each in zip(names, inside, strict=True)]
 
 
 def make_console() -> Console:
@@ -94,6 +123,8 @@ def print_summary(summary: Summary) -> None:
         "devices": ", ".join(summary.devices) or "none",
         "result": summary.result,
     }
+    if summary.page is not None:
+        rows["report"] = summary.page
     for name, value in rows.items():
         table.add_row(name, value)
     console = make_console()

@@ -27,6 +27,7 @@ _REDACTION = {
     "spark.redaction.regex": _SECRETS,
     "spark.sql.redaction.options.regex": f"{_SECRETS}|url",
 }
+_QUIET = {"spark.ui.showConsoleProgress": "false"}  # jobs/progress.py shows more
 
 NO_JAVA = (
     "Java is missing: Spark needs Java 17. Install it (Debian, Ubuntu: apt install "
@@ -44,7 +45,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise ConfigError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    config = {**_REDACTION, **resolve_secrets(section.config)}
+    config = {**_REDACTION, **_QUIET, **resolve_secrets(section.config)}
     if section.master is not None:
         config["spark.master"] = section.master
     if not is_remote():

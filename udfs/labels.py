@@ -81,6 +81,17 @@ class LabelScheme:
             roles=np.array([role for role, _ in pairs], dtype=np.int64),
         )
 
+    @property
+    def group_of(self) -> dict[str, str]:
+        """The group of each name that an entity can carry: of labels, and of groups themselves.
+
+        >>> LabelScheme.from_id2label({0: "O", 1: "B-PER"}).group_of
+        {'B-PER': 'PER', 'PER': 'PER'}
+        """
+        pairs = zip(self.labels, self.group_ids, strict=True)
+        of_labels = {label: self.groups[index] for label, index in pairs if index >= 0}
+        return of_labels | {group: group for group in self.groups}
+
     def continues(self, previous: Ints, current: Ints) -> Bools:
         """Tell where a label goes on with the entity of the label before it.
 

@@ -2,8 +2,7 @@
 
 Enters: a recipe and the record of a run. Leaves: Markdown. Must not import: Spark.
 
-The carbon footprint is hours × watts × intensity, the formula of Lacoste et al. 2019
-(arXiv 1910.09700). Nothing of a corpus but its name and size enters the card.
+Nothing of a corpus but its name and size enters the card.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.recipe import Corpus, Energy, Recipe
+from jobs.recipe import Corpus, Recipe
 from jobs.training.state import Progress
 
 
@@ -83,7 +82,7 @@ your own texts, by type and by group, before you rely on it.
 def write_card(recipe: Recipe, run: Run) -> str:
     """Write the card as Markdown."""
     hours = run.progress.seconds / 3600
-    kwh, grams = footprint(hours, recipe.energy)
+    kwh, grams = recipe.energy.footprint(hours)
     return _CARD.format(
         front_matter=_front_matter(recipe),
         name=run.name,
@@ -103,16 +102,6 @@ def write_card(recipe: Recipe, run: Run) -> str:
         kwh=kwh,
         grams=grams,
     )
-
-
-def footprint(hours: float, energy: Energy) -> tuple[float, float]:
-    """Return kWh and grams of CO2e.
-
-    >>> footprint(2.0, Energy(watts=500, grams_co2e_per_kwh=300))
-    (1.0, 300.0)
-    """
-    kwh = hours * energy.watts / 1000
-    return kwh, kwh * energy.grams_co2e_per_kwh
 
 
 def _front_matter(recipe: Recipe) -> str:
