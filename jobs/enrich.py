@@ -27,6 +27,7 @@ from pyspark.sql import functions as F
 from jobs.config import EnrichConfig, OutputSection, load_config
 from jobs.existing import digest_settings, drop_existing
 from jobs.incremental import for_each_new_batch
+from jobs.layout import check_layout
 from jobs.outputs import RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.publish import open_output, publish, read_output
@@ -235,6 +236,7 @@ def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> 
     groups = group_columns(checkpoint.scheme)
     added = ["entities", *groups, "entity_error", "entity_model", RUN_COLUMN]
     check_columns(df, config.input.text_column, added)
+    check_layout(df, config)
 
 
 def check_model(config: EnrichConfig) -> Checkpoint:

@@ -7,19 +7,24 @@ Must not import: torch, transformers. Needs classic Spark.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.config import PARQUET, InputSection, OutputSection
+from jobs.config import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from jobs.databases import DatabaseTable
 from jobs.files import FileSystem
+from jobs.layout import count_mentions, kept_columns, make_mentions
 from jobs.lock import hold
 from jobs.outputs import RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
 from udfs.errors import ConfigError, PublishError
+
+_KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @contextmanager
@@ -38,9 +43,16 @@ def open_output(
     path = files.qualify(given)
     _check_apart(spark, section, path, df, source)
     parent, name = path.rsplit("/", 1)
-    kind = RunFolders if section.format == PARQUET else TransactionalTable
+    kind = _KINDS.get(section.format, TransactionalTable)
     with hold(files, f"{parent}/.{name}.lock", run_id) as lock:
-        output = kind(spark=spark, section=section, path=path, files=files, lock=lock)
+        output = kind(
+            spark=spark,
+            section=section,
+            id_column=source.id_column,
+            path=path,
+            files=files,
+            lock=lock,
+        )
         output.mend()
         output.check()
         yield output
@@ -97,19 +109,42 @@ def publish(
             not be shown.
 
     """
+    section, folder = output.section, f"{RUN_COLUMN}={run_id}"
+    by_mention = section.layout == MENTIONS
     staging = output.beside(f"staging-{run_id}")
-    written = f"{staging}/{RUN_COLUMN}={run_id}"
+    documents = f"{staging}-documents" if by_mention else staging
     try:
-        planned = df.drop(RUN_COLUMN)
-        planned.write.option("compression", output.section.compression).parquet(written)
-        result = df.sparkSession.read.parquet(written)
-        check_schema(planned.schema, result.schema)
-        record = audit(result)
-        output.files.create(f"{written}/{RECORD}", json.dumps(record, indent=1))
+        parts = () if by_mention else output.staged_parts
+        result = _write(df.drop(RUN_COLUMN), f"{documents}/{folder}", section, parts)
+        record = {**audit(result), "layout": section.layout, "partition_by": section.partition_by}
+        if by_mention:
+            rows = make_mentions(result, kept_columns(section, output.id_column))
+            mentions = _write(rows, f"{staging}/{folder}", section, output.staged_parts)
+            record["mentions"] = count_mentions(result, mentions)
+        output.files.create(f"{staging}/{folder}/{RECORD}", json.dumps(record, indent=1))
         output.lock.check()
         output.put_in_place(staging, run_id)
     finally:
         output.files.delete(staging)
+        output.files.delete(documents)
+
+
+def _write(
+    planned: DataFrame, folder: str, section: OutputSection, parts: Sequence[str]
+) -> DataFrame:
+    """Write rows to a folder, and return them as they were written."""
+    read = planned.sparkSession.read
+    _writer(planned, section).partitionBy(*parts).parquet(folder)
+    written = read.schema(planned.schema).parquet(folder)
+    if parts and written.isEmpty():  # Spark writes no file then, of which columns could be read
+        nowhere = "/".join(f"{name}={_NO_VALUE}" for name in parts)
+        _writer(planned.limit(0).drop(*parts), section).parquet(f"{folder}/{nowhere}")
+    check_schema(planned.drop(*parts).schema, read.parquet(folder).drop(*parts).schema)
+    return written
+
+
+def _writer(df: DataFrame, section: OutputSection) -> DataFrameWriter:
+    return df.write.option("compression", section.compression)
 
 
 def check_schema(planned: StructType, written: StructType) -> None:
