@@ -10,6 +10,7 @@ BENCHMARK = ["matplotlib"]
 RIVALS = ["daft", "ray[data]"]
 DEV = [
     "build",
+    "duckdb",
     "hypothesis",
     "mypy",
     "pandas-stubs",

@@ -50,7 +50,8 @@ Allowed = Literal[
     "no-python-daemon",
     "idle-timeout-kills",
 ]
-PARQUET = "parquet"
+PARQUET, JDBC = "parquet", "jdbc"
+MENTIONS = "mentions"
 _PLAIN_FORMATS = {"avro", "csv", "json", "orc", "text", "xml"}
 _SECRET = re.compile(
     r"(password|passwd|pwd|passphrase|secret|token|credentials?|(api|access|secret|account)[._-]?key)$",
@@ -58,6 +59,7 @@ _SECRET = re.compile(
 )
 _SECRET_WORDS = re.compile(r"passw|pwd|secret|token|credential|key", re.IGNORECASE)
 _REFERENCE = re.compile(r"(env|file):(.+)")
+_CREDENTIALS_IN_URL = re.compile(r"(passw|pwd)\w*=|[:/][^:/@]+@", re.IGNORECASE)
 
 
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
@@ -103,6 +105,22 @@ def _read_reference(key: str, value: str) -> str:
         ) from None
 
 
+def _check_jdbc(key: str, options: Mapping[str, str]) -> set[str]:
+    """Refuse options by which no database is reached; returns their names, in lower case."""
+    lowered = {name.lower(): value for name, value in options.items()}
+    if "url" not in lowered:
+        raise ConfigError(
+            f"{key}.options has no url. Give that of the database, such as "
+            f"jdbc:postgresql://host/database."
+        )
+    if _CREDENTIALS_IN_URL.search(lowered["url"]):
+        raise ConfigError(
+            f"{key}.options.url holds a user or a password. Take them out of it, and give them as "
+            f"{key}.options.user and .password (env:NAME or file:PATH)."
+        )
+    return set(lowered)
+
+
 class InputSection(BaseModel):
     """Which table to read."""
 
@@ -114,8 +132,8 @@ class InputSection(BaseModel):
     table: str | None = None
     """Name of a table in the catalog; or give `path`."""
 
-    format: Literal["parquet", "json", "csv", "orc", "text"] = "parquet"
-    """Format of the files at `path`."""
+    format: Literal["parquet", "json", "csv", "orc", "text", "jdbc"] = "parquet"
+    """Format of the files at `path`; or `jdbc`, with `url` and `dbtable` in `options`."""
 
     options: Properties = {}
     """Options of Spark's reader, such as `header: true` for csv; a secret as `env:` or `file:`."""
@@ -124,13 +142,29 @@ class InputSection(BaseModel):
     """The column with the documents."""
 
     id_column: str | None = None
-    """The column by which documents are known again, with `run.skip_existing`."""
+    """The column by which documents are known: of mentions, and with `run.skip_existing`."""
 
     max_files_per_batch: int = Field(default=1000, ge=1)
     """Files of one batch, with `run.mode: incremental`; a batch is published as a whole."""
 
     min_partitions: int | None = Field(default=None, ge=1)
     """Spread an input of fewer partitions over so many; when absent, one that leaves slots idle."""
+
+    @model_validator(mode="after")
+    def _check_database(self) -> InputSection:
+        if self.format != JDBC:
+            return self
+        if self.path or self.table:
+            raise ConfigError(
+                f"input.format='jdbc' with input.path={self.path!r}, input.table={self.table!r}: "
+                f"leave both out, and name the table in input.options.dbtable."
+            )
+        if len(_check_jdbc("input", self.options) & {"dbtable", "query"}) != 1:
+            raise ConfigError(
+                "input.format='jdbc' needs exactly one of input.options.dbtable, the name of a "
+                "table, and input.options.query."
+            )
+        return self
 
 
 class OutputSection(BaseModel):
@@ -142,13 +176,19 @@ class OutputSection(BaseModel):
     """Folder of the result; each run is a folder `entity_run=<run id>` in it."""
 
     table: str | None = Field(default=None, pattern=r"^[\w$-]+(\.[\w$-]+){0,2}$")
-    """Name in the catalog; of Parquet, that of an external table in `path`."""
+    """Name in the catalog, or in the database; of Parquet, of an external table in `path`."""
 
     format: str = PARQUET
-    """Parquet is published by renames; a table format, such as `delta`, by its own transaction."""
+    """Parquet is published by renames; a table format (`delta`) and `jdbc` by a transaction."""
 
     options: Properties = {}
-    """Options of the table format's writer; a secret as `env:` or `file:`."""
+    """Options of that format's writer (of `jdbc`, its `url`); a secret as `env:` or `file:`."""
+
+    layout: Literal["documents", "mentions"] = "documents"
+    """`mentions`: a row for each entity, with the `input.id_column` of its document."""
+
+    partition_by: list[str] = []
+    """Columns of the input, such as a month, by which the files of each run are parted."""
 
     staging_path: str | None = None
     """Folder to stage in for a `table` of a table format without a `path`."""
@@ -176,6 +216,25 @@ class OutputSection(BaseModel):
                 f"output.table={self.table!r} with neither output.path nor output.staging_path: "
                 f"a result is staged before it is published. Give a folder executors can write to."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_database(self) -> OutputSection:
+        if self.format != JDBC:
+            return self
+        names = _check_jdbc("output", self.options)
+        needed = {
+            "output.table set to the name of the table": self.table is not None,
+            "output.staging_path, a folder executors can write to": self.staging_path is not None,
+            "output.layout set to 'mentions': a column there holds no arrays": self.layout
+            == MENTIONS,
+            "no output.path": self.path is None,
+            "no output.partition_by": not self.partition_by,
+            "no dbtable and query in output.options": not names & {"dbtable", "query"},
+        }
+        for need, met in needed.items():
+            if not met:
+                raise ConfigError(f"output.format='jdbc' needs {need}.")
         return self
 
     @property
@@ -345,6 +404,11 @@ class EnrichConfig(JobConfig):
                 f"run.id={self.run.id!r} with run.mode='incremental': batches are named by Spark's "
                 f"count of them. Leave run.id out."
             )
+        if self.run.mode == "incremental" and self.input.format == JDBC:
+            raise ConfigError(
+                "input.format='jdbc' with run.mode='incremental': a database does not tell what is "
+                "new in it. Choose by input.options.query, or set run.skip_existing."
+            )
         return self
 
     @model_validator(mode="after")
@@ -372,11 +436,33 @@ class EnrichConfig(JobConfig):
             "input.id_column": (self.input.id_column is not None, "the column with the ids"),
             "output.mode": (self.output.mode == "append", "'append'"),
             "output.format": (self.output.format == PARQUET, "'parquet'"),
+            "output.layout": (self.output.layout != MENTIONS, "'documents', which have texts"),
             "run.mode": (self.run.mode == "batch", "'batch': an incremental run skips by itself"),
         }
         for key, (given, value) in needed.items():
             if not given:
                 raise ConfigError(f"run.skip_existing=True needs {key} set to {value}.")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mentions(self) -> EnrichConfig:
+        if self.output.layout != MENTIONS:
+            return self
+        if self.input.id_column is None:
+            raise ConfigError(
+                "output.layout='mentions' without input.id_column: a mention would not tell whose "
+                "it is. Set it to the column with the documents' ids."
+            )
+        if self.errors.policy == "keep":
+            raise ConfigError(
+                "errors.policy='keep' with output.layout='mentions': a document that fails has no "
+                "mention, and would be lost. Set it to 'quarantine' or 'fail'."
+            )
+        if self.run.show_documents:
+            raise ConfigError(
+                f"run.show_documents={self.run.show_documents} with output.layout='mentions': "
+                f"there are no texts to show. Set it to 0."
+            )
         return self
 
 

@@ -9,7 +9,6 @@ Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
@@ -30,7 +29,8 @@ from jobs.config import EnrichConfig, OutputSection, load_config
 from jobs.existing import digest_settings, drop_existing
 from jobs.findings import read_findings
 from jobs.incremental import for_each_new_batch
-from jobs.outputs import PAGE, RECORD, RUN_COLUMN, Output, RunFolders
+from jobs.layout import check_layout
+from jobs.outputs import PAGE, RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.progress import show_progress
 from jobs.publish import open_output, publish, read_output
@@ -132,19 +132,18 @@ class _Job:
         spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
         result = plan(spread_out, config, self.checkpoint, run_id, classified)
 
-        def audit(written: DataFrame) -> dict[str, str]:
+        def audit(written: DataFrame) -> tuple[dict[str, object], dict[str, str]]:
             nonlocal page
             num_written, num_failed = written.count(), classified.get["failed"]
             check_rows(entered.get["documents"], num_written)
             check_failures(num_failed, num_written, config.errors.allowed_fraction)
             record = self.make_record(run_id, num_written, num_failed)
-            files = {RECORD: json.dumps(record, indent=1)}
             if self.quarantine is not None and not self.quarantine.has(run_id):
                 failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
-                publish(failed, self.quarantine, run_id, lambda _: files)
+                publish(failed, self.quarantine, run_id, lambda _: (record, {}))
             summary = self.summarise(classified.get, run_id, time.monotonic() - started)
             page = self.make_page(written, summary, record)
-            return files | ({PAGE: page} if page and config.report.path is None else {})
+            return record, {PAGE: page} if page and config.report.path is None else {}
 
         publish(result, self.output, run_id, audit)
         if page and config.report.path is not None:
@@ -276,6 +275,7 @@ def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> 
     groups = group_columns(checkpoint.scheme)
     added = ["entities", *groups, "entity_error", "entity_model", RUN_COLUMN]
     check_columns(df, config.input.text_column, added)
+    check_layout(df, config)
 
 
 def check_model(config: EnrichConfig) -> Checkpoint:

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from jobs.config import InputSection
 from jobs.outputs import RunFolders
-from jobs.tables import quoted
+from jobs.tables import check_id, quoted
 from udfs.errors import ConfigError
 
 _ID, _HASH = "_spark_entities_id", "_spark_entities_hash"
@@ -65,12 +65,3 @@ def drop_existing(
     keys = stands.select(identifier.alias(_ID), F.xxhash64(text).alias(_HASH))
     same = identifier.eqNullSafe(F.col(_ID)) & (F.xxhash64(text) == F.col(_HASH))
     return documents.join(keys, same, "left_anti")
-
-
-def check_id(documents: DataFrame, section: InputSection) -> None:
-    """Refuse an input without the column by which its documents are known again."""
-    if section.id_column not in documents.columns:
-        raise ConfigError(
-            f"input.id_column={section.id_column!r} is not a column of the input. Its columns: "
-            f"{', '.join(documents.columns)}. Set input.id_column to one of them."
-        )

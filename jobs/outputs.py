@@ -1,4 +1,4 @@
-"""The two kinds of output: folders of runs, put in place by renames; tables with transactions.
+"""Kinds of output: folders of runs, put in place by renames; tables with transactions.
 
 Enters: a staged run. Leaves: the run in its place, whole, or the output as it was.
 Must not import: torch, transformers. Needs classic Spark: renames go through Hadoop's FileSystem.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.config import OutputSection
+from jobs.config import OutputSection, resolve_secrets
 from jobs.files import FileSystem
 from jobs.lock import Lock
 from jobs.tables import quoted_table
@@ -39,6 +39,7 @@ class Output(ABC):
 
     spark: SparkSession
     section: OutputSection
+    id_column: str | None  # of the documents
     path: str  # qualified, with its scheme; of a table that Spark places, one that stands for it
     files: FileSystem
     lock: Lock
@@ -58,6 +59,11 @@ class Output(ABC):
         """Clear away what runs have staged that died."""
         for staged in self.left("staging"):
             self.files.delete(staged)
+
+    @property
+    def staged_parts(self) -> Sequence[str]:
+        """Columns by which what is staged lies in folders."""
+        return ()
 
     @abstractmethod
     def check(self) -> None:
@@ -83,6 +89,11 @@ class Output(ABC):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolders(Output):
     """A folder of runs in Parquet; with `output.table`, an external table in the catalog too."""
+
+    @property
+    def staged_parts(self) -> Sequence[str]:
+        """Columns by which what is staged lies in folders: as the run will lie."""
+        return self.section.partition_by
 
     def folder(self, run_id: str) -> str:
         """Return the folder of a run."""
@@ -134,6 +145,8 @@ class RunFolders(Output):
                 f"output.path={path!r} holds other things than runs ({RUN_COLUMN}=…), so "
                 f"nothing can be appended. Choose another path, or set output.mode to 'overwrite'."
             )
+        if section.mode == "append":
+            self._check_alike()
         if section.table is not None and self.spark.catalog.tableExists(section.table):
             self._check_location(section.table)
 
@@ -157,6 +170,17 @@ class RunFolders(Output):
             raise PublishError(f"{self.path} appeared while this run was working; it stays.")
         if self.section.table is not None:
             self._register(self.section.table)
+
+    def _check_alike(self) -> None:
+        """Refuse to add a run to others that lie in another way: no reader takes them together."""
+        for folder, record in self.records().items():
+            for key, default in (("layout", "documents"), ("partition_by", [])):
+                before, now = record.get(key, default), getattr(self.section, key)
+                if before != now:
+                    raise ConfigError(
+                        f"output.{key}={now!r}, but {folder} lies there by {before!r}. Set it to "
+                        f"that, or choose another output.path."
+                    )
 
     def _check_location(self, table: str) -> None:
         """Refuse the name of a table that lies elsewhere."""
@@ -227,7 +251,9 @@ class TransactionalTable(Output):
         rows = self.spark.read.parquet(f"{staging}/{RUN_COLUMN}={run_id}")
         writer = rows.withColumn(RUN_COLUMN, F.lit(run_id)).write.format(section.format)
         writer = writer.mode("overwrite" if section.mode == "overwrite" else "append")
-        writer = writer.options(**section.options)
+        writer = writer.options(**resolve_secrets(section.options))
+        if section.partition_by:
+            writer = writer.partitionBy(*section.partition_by)
         if section.table is None:
             writer.save(self.path)
         else:

@@ -6,19 +6,25 @@ Must not import: torch, transformers. Needs classic Spark.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from jobs.config import PARQUET, InputSection, OutputSection
+from jobs.config import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from jobs.databases import DatabaseTable
 from jobs.files import FileSystem
+from jobs.layout import count_mentions, kept_columns, make_mentions
 from jobs.lock import hold
-from jobs.outputs import RUN_COLUMN, Output, RunFolders, TransactionalTable
+from jobs.outputs import RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
 from udfs.errors import ConfigError, PublishError
+
+_KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 @contextmanager
@@ -37,9 +43,16 @@ def open_output(
     path = files.qualify(given)
     _check_apart(spark, section, path, df, source)
     parent, name = path.rsplit("/", 1)
-    kind = RunFolders if section.format == PARQUET else TransactionalTable
+    kind = _KINDS.get(section.format, TransactionalTable)
     with hold(files, f"{parent}/.{name}.lock", run_id) as lock:
-        output = kind(spark=spark, section=section, path=path, files=files, lock=lock)
+        output = kind(
+            spark=spark,
+            section=section,
+            id_column=source.id_column,
+            path=path,
+            files=files,
+            lock=lock,
+        )
         output.mend()
         output.check()
         yield output
@@ -83,32 +96,58 @@ def _covers(pattern: str, path: str) -> bool:
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def publish(
-    df: DataFrame, output: Output, run_id: str, audit: Callable[[DataFrame], Mapping[str, str]]
-) -> None:
+Audit = Callable[[DataFrame], tuple[Mapping[str, object], Mapping[str, str]]]
+
+
+def publish(df: DataFrame, output: Output, run_id: str, audit: Audit) -> None:
     """Write a result beside the output, audit it, and put it in place.
 
     Args:
         df: the result, with its `entity_run` column, which becomes the name of the folder.
         output: where to.
         run_id: the run.
-        audit: given what was written, returns what else lies in the run's folder, content by name,
-            or raises `PublishError` if it must not be shown.
+        audit: given what was written, returns the run's record, and what else lies in its folder,
+            content by name; or raises `PublishError` if it must not be shown.
 
     """
+    section, folder = output.section, f"{RUN_COLUMN}={run_id}"
+    by_mention = section.layout == MENTIONS
     staging = output.beside(f"staging-{run_id}")
-    written = f"{staging}/{RUN_COLUMN}={run_id}"
+    documents = f"{staging}-documents" if by_mention else staging
     try:
-        planned = df.drop(RUN_COLUMN)
-        planned.write.option("compression", output.section.compression).parquet(written)
-        result = df.sparkSession.read.parquet(written)
-        check_schema(planned.schema, result.schema)
-        for name, content in audit(result).items():
-            output.files.create(f"{written}/{name}", content)
+        parts = () if by_mention else output.staged_parts
+        result = _write(df.drop(RUN_COLUMN), f"{documents}/{folder}", section, parts)
+        record, others = audit(result)
+        record = {**record, "layout": section.layout, "partition_by": section.partition_by}
+        if by_mention:
+            rows = make_mentions(result, kept_columns(section, output.id_column))
+            mentions = _write(rows, f"{staging}/{folder}", section, output.staged_parts)
+            record["mentions"] = count_mentions(result, mentions)
+        for name, content in {RECORD: json.dumps(record, indent=1), **others}.items():
+            output.files.create(f"{staging}/{folder}/{name}", content)
         output.lock.check()
         output.put_in_place(staging, run_id)
     finally:
         output.files.delete(staging)
+        output.files.delete(documents)
+
+
+def _write(
+    planned: DataFrame, folder: str, section: OutputSection, parts: Sequence[str]
+) -> DataFrame:
+    """Write rows to a folder, and return them as they were written."""
+    read = planned.sparkSession.read
+    _writer(planned, section).partitionBy(*parts).parquet(folder)
+    written = read.schema(planned.schema).parquet(folder)
+    if parts and written.isEmpty():  # Spark writes no file then, of which columns could be read
+        nowhere = "/".join(f"{name}={_NO_VALUE}" for name in parts)
+        _writer(planned.limit(0).drop(*parts), section).parquet(f"{folder}/{nowhere}")
+    check_schema(planned.drop(*parts).schema, read.parquet(folder).drop(*parts).schema)
+    return written
+
+
+def _writer(df: DataFrame, section: OutputSection) -> DataFrameWriter:
+    return df.write.option("compression", section.compression)
 
 
 def check_schema(planned: StructType, written: StructType) -> None:

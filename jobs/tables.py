@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from pyspark.errors import AnalysisException
+from py4j.java_gateway import is_instance_of
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.utils import is_remote
 
-from jobs.config import InputSection, resolve_secrets
+from jobs.config import JDBC, InputSection, resolve_secrets
 from udfs.errors import ConfigError
 
 log = logging.getLogger("spark_entities.tables")
 
 _PARTITIONS_PER_SLOT = 3
 _MIN_PARTITION_BYTES = 1 << 17
+_QUIET = {"logServerErrorDetail": "false"}
 
 
 def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
@@ -31,6 +35,8 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         ConfigError: if neither or both of path and table are given, or what they name is not there.
 
     """
+    if section.format == JDBC:
+        return _read_database(spark, section)
     if bool(section.path) == bool(section.table):
         raise ConfigError(
             f"input.path={section.path!r}, input.table={section.table!r}: give exactly one of them."
@@ -46,6 +52,43 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
             f"input.{key}={value!r} cannot be read as {section.format} "
             f"({error.getCondition()}). Check the name, and input.format."
         ) from error
+
+
+def _read_database(spark: SparkSession, section: InputSection) -> DataFrame:
+    options = jdbc_options(section.options)
+    try:
+        return spark.read.format(JDBC).options(**options).load()
+    except (PySparkException, Py4JJavaError) as error:
+        raise ConfigError(
+            f"input.options: the database does not give this table ({name_error(error)}). Check "
+            f"url, user, password, and dbtable or query; the driver's jar belongs into spark.jars."
+        ) from None
+
+
+def jdbc_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Return options with their secrets, by which a driver's errors quote no row."""
+    resolved = resolve_secrets(options)
+    url = next(value for name, value in resolved.items() if name.lower() == "url")
+    quiet = _QUIET if url.startswith("jdbc:postgresql:") else {}
+    return {**quiet, **resolved}
+
+
+def name_error(error: PySparkException | Py4JJavaError) -> str:
+    """Name an error by its condition or class; its text could quote a row."""
+    if isinstance(error, PySparkException):
+        return error.getCondition() or type(error).__name__
+    cause: Any = error.java_exception
+    while cause.getCause() is not None and not _is_of_database(cause):
+        cause = cause.getCause()
+    state = f", SQLState {cause.getSQLState()}" if _is_of_database(cause) else ""
+    return f"{cause.getClass().getSimpleName()}{state}"
+
+
+def _is_of_database(error: Any) -> bool:
+    from pyspark import SparkContext  # of classic Spark, as are Java's errors
+
+    gateway = SparkContext._gateway
+    return gateway is not None and is_instance_of(gateway, error, "java.sql.SQLException")
 
 
 def read_stream(spark: SparkSession, section: InputSection, schema: T.StructType) -> DataFrame:
@@ -138,6 +181,15 @@ def check_columns(df: DataFrame, text_column: str, added: Iterable[str]) -> None
         raise ConfigError(
             f"the input already has the columns {', '.join(clashes)}, which this job adds. "
             f"Rename or drop them first."
+        )
+
+
+def check_id(documents: DataFrame, section: InputSection) -> None:
+    """Refuse an input without the column by which its documents are known again."""
+    if section.id_column not in documents.columns:
+        raise ConfigError(
+            f"input.id_column={section.id_column!r} is not a column of the input. Its columns: "
+            f"{', '.join(documents.columns)}. Set input.id_column to one of them."
         )
 
 
