@@ -31,7 +31,7 @@ from jobs.outputs import RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.publish import open_output, publish, read_output
 from jobs.report import Summary, print_documents, print_summary
-from jobs.session import make_session
+from jobs.session import check_publishes, make_session
 from jobs.tables import check_columns, quoted, read_input, spread
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.entities_udf import make_entities_udf
@@ -61,6 +61,7 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
 
     """
     started = time.monotonic()
+    check_publishes(config.spark)
     checkpoint = check_model(config)
     for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
         print(f"warning: {finding}", file=sys.stderr)
@@ -337,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments)
+        check_publishes(config.spark)
         check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")
         summary = run(spark, config)
