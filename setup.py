@@ -5,14 +5,18 @@ from pathlib import Path
 from setuptools import setup
 
 SPARK = ["pyspark>=4.0.1,<5", "pandas>=2.2,<3"]
+CONNECT = ["pyspark[connect]>=4.0.1,<5", "pandas>=2.2,<3"]
 EVALUATE = ["seqeval>=1.2.2"]
 BENCHMARK = ["matplotlib"]
+NOTEBOOK = [*SPARK, *EVALUATE, "ipykernel", "matplotlib"]
 RIVALS = ["daft", "ray[data]"]
 DEV = [
     "build",
+    "databricks-bundles",
     "duckdb",
     "hypothesis",
     "mypy",
+    "nbclient",
     "pandas-stubs",
     "pytest",
     "pytest-xdist",
@@ -53,10 +57,12 @@ setup(
     # Databricks and most clusters bring their own pyspark and pandas, which must not be replaced.
     extras_require={
         "spark": SPARK,
+        "connect": CONNECT,  # a client of Spark Connect
+        "notebook": NOTEBOOK,
         "evaluate": EVALUATE,
         "benchmark": BENCHMARK,
         "rivals": RIVALS,  # run by the benchmark where they are installed
-        "dev": [*SPARK, *EVALUATE, *BENCHMARK, *DEV],
+        "dev": [*CONNECT, *NOTEBOOK, *BENCHMARK, *DEV],
     },
     entry_points={"console_scripts": ["spark-entities = jobs.__main__:main"]},
 )

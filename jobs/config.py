@@ -321,7 +321,7 @@ class SparkSection(BaseModel):
     model_config = DOCUMENTED
 
     master: str | None = None
-    """Master to connect to, such as `local[2]`; spark-submit's when absent."""
+    """Master, such as `local[2]`, or Connect server (`sc://host`); spark-submit's when absent."""
 
     config: Properties = {}
     """Spark properties, such as `spark.task.cpus: 2`; a secret as `env:NAME` or `file:PATH`."""

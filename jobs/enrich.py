@@ -36,7 +36,7 @@ from jobs.progress import show_progress
 from jobs.publish import open_output, publish, read_output
 from jobs.report import Summary, count_lengths, length_names, print_documents, print_summary
 from jobs.run_page import check_folder, make_page, page_path, save_page
-from jobs.session import make_session
+from jobs.session import check_publishes, make_session
 from jobs.tables import check_columns, quoted, read_input, spread
 from udfs.checkpoint import Checkpoint, find_checkpoint
 from udfs.entities_udf import make_entities_udf
@@ -68,6 +68,7 @@ def run(spark: SparkSession, config: EnrichConfig) -> Summary:
 
     """
     started = time.monotonic()
+    check_publishes(config.spark)
     checkpoint = check_model(config)
     for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
         print(f"warning: {finding}", file=sys.stderr)
@@ -379,6 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
     try:
         config = load_config(sys.argv[1:] if arguments is None else arguments)
+        check_publishes(config.spark)
         check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")
         with show_progress(spark):

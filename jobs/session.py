@@ -35,28 +35,63 @@ NO_JAVA = (
 )
 
 
+def is_client(section: SparkSection) -> bool:
+    """Tell whether the session of a job is a client of Spark Connect."""
+    address = section.master or os.environ.get("SPARK_REMOTE", "")
+    return is_remote() or address.startswith("sc://")
+
+
+def check_publishes(section: SparkSection) -> None:
+    """Refuse to publish from a client of Spark Connect.
+
+    Raises:
+        ConfigError: if the session of the job is one.
+
+    """
+    if is_client(section):
+        raise ConfigError(
+            f"spark.master={section.master!r} with a Spark Connect server: results are published "
+            f"by renaming folders, which its clients cannot do. Run this job on a master, such as "
+            f"spark.master=local[2], or by spark-submit; or write the table that "
+            f"jobs.enrich.enrich(df, config) plans, in a format whose writes are transactions."
+        )
+
+
 def make_session(section: SparkSection, name: str) -> SparkSession:
     """Return the active session, or start one with the settings of the configuration.
+
+    A master `sc://…`, or the environment variable `SPARK_REMOTE`, is a Spark Connect server.
 
     Raises:
         ConfigError: if there is no Java to start one.
 
     """
+    if is_client(section):
+        return _connect(section)
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise ConfigError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     config = {**_REDACTION, **_QUIET, **resolve_secrets(section.config)}
     if section.master is not None:
         config["spark.master"] = section.master
-    if not is_remote():
-        from pyspark import SparkConf, SparkContext
+    from pyspark import SparkConf, SparkContext
 
-        # Starts Java, where none runs: with what must stand on its command line, but no secret.
-        shown = SparkConf(loadDefaults=False)
-        shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
-        SparkContext._ensure_initialized(conf=shown)
+    # Starts Java, where none runs: with what must stand on its command line, but no secret.
+    shown = SparkConf(loadDefaults=False)
+    shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
+    SparkContext._ensure_initialized(conf=shown)
     builder = SparkSession.builder.appName(name)
     for key, value in config.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _connect(section: SparkSection) -> SparkSession:
+    """Connect to a server, whose own settings say what it shows in its logs."""
+    builder = SparkSession.builder
+    if section.master is not None:
+        builder = builder.remote(section.master)
+    for key, value in resolve_secrets(section.config).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 

@@ -1,0 +1,117 @@
+# Databricks notebook source
+# MAGIC %md
+# MAGIC # Find the names in a table of documents
+# MAGIC
+# MAGIC Reads a table of Unity Catalog, finds the entities in its text column, and writes two
+# MAGIC tables: the documents with their entities, and one row for each mention.
+# MAGIC
+# MAGIC - **Install** the wheel of spark-entities: the bundle in `conf/databricks.yml` does, or run
+# MAGIC   `%pip install /Volumes/…/spark_entities-….whl` first.
+# MAGIC - **With GPUs**: a machine learning runtime for GPUs, nodes of one GPU each; in the Spark
+# MAGIC   config `spark.task.resource.gpu.amount 1` and `spark.task.cpus`, the cores of a node.
+# MAGIC - **Without**: any compute of Spark 4, also such as has Spark Connect only.
+# MAGIC
+# MAGIC `docs/databricks.md` tells more.
+
+# COMMAND ----------
+
+dbutils.widgets.text("source", "main.default.documents", "1 Documents: a table")
+dbutils.widgets.text("text_column", "text", "2 Column of the text")
+dbutils.widgets.text("id_column", "id", "3 Column of the id")
+dbutils.widgets.text("target", "main.default.document_entities", "4 Result: a table")
+dbutils.widgets.text("mentions", "main.default.document_mentions", "5 Mentions: a table, or empty")
+dbutils.widgets.dropdown("mode", "append", ["append", "overwrite", "error"], "6 If it is there")
+dbutils.widgets.text("partitions", "", "7 Tasks at least, or empty")
+dbutils.widgets.text("model", "bundled", "8 Model: bundled, a Hub id, or a folder")
+dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
+
+# COMMAND ----------
+
+from pyspark.sql import functions as F
+
+from jobs.config import EnrichConfig
+from jobs.enrich import check_model, enrich, new_run_id
+from jobs.preflight import check_settings, session_properties
+from jobs.tables import quoted, read_input, spread
+
+widgets = "source text_column id_column target mentions mode partitions model revision"
+given = {name: dbutils.widgets.get(name) for name in widgets.split()}
+config = EnrichConfig(
+    input={
+        "table": given["source"],
+        "text_column": given["text_column"],
+        "min_partitions": given["partitions"] or None,
+    },
+    model={"name": given["model"], "revision": given["revision"] or None},
+    run={"id": new_run_id()},
+)
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Is the cluster right?
+# MAGIC
+# MAGIC What would load the model more than once on a GPU stops here, and names the setting.
+
+# COMMAND ----------
+
+checkpoint = check_model(config)
+for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
+    print(f"warning: {finding}")
+print(f"{checkpoint.identity}: {', '.join(checkpoint.scheme.groups)}")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## Documents in, entities out
+# MAGIC
+# MAGIC `enrich` only plans. The write is one transaction of the table's format, which is Delta on
+# MAGIC Databricks: a run that fails leaves the table as it was.
+
+# COMMAND ----------
+
+documents = read_input(spark, config.input)
+if config.input.min_partitions:
+    documents = spread(documents, config.input.text_column, config.input.min_partitions)
+enriched = enrich(documents, config)
+enriched.write.mode(given["mode"]).saveAsTable(given["target"])
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## What came of it
+
+# COMMAND ----------
+
+result = spark.table(given["target"]).where(F.col("entity_run") == config.run.id)
+num_documents, num_failed = result.agg(F.count("*"), F.count("entity_error")).first()
+print(f"{config.run.id}: {num_documents:,} documents, of which {num_failed:,} failed")
+if num_failed > config.errors.max_failed_fraction * num_documents:
+    raise RuntimeError(f"see the column entity_error of {given['target']} for the reasons")
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## One row for each mention
+
+# COMMAND ----------
+
+mentions = result.select(
+    F.col(quoted(given["id_column"])),
+    F.inline("entities"),
+    "entity_model",
+    "entity_run",
+)
+if given["mentions"]:
+    mentions.write.mode(given["mode"]).saveAsTable(given["mentions"])
+
+# COMMAND ----------
+
+# MAGIC %md
+# MAGIC ## The names that most documents mention
+
+# COMMAND ----------
+
+documents_of = F.count_distinct(F.col(quoted(given["id_column"]))).alias("documents")
+names = mentions.groupBy("entity_group", "word").agg(documents_of)
+display(names.orderBy(F.desc("documents"), "entity_group", "word").limit(50))
