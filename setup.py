@@ -31,12 +31,12 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "udfs/bundled/NOTICE"],
     packages=["jobs", "jobs.benchmark", "jobs.training", "udfs", "udfs.bundled"],
     package_data={
         "jobs": ["py.typed", "*.html"],
         "udfs": ["py.typed"],
-        "udfs.bundled": ["*.json", "*.safetensors", "README.md"],
+        "udfs.bundled": ["*.json", "*.safetensors", "NOTICE", "README.md"],
     },
     python_requires=">=3.11",
     install_requires=[
