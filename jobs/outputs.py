@@ -71,9 +71,9 @@ class Output(ABC):
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
 
-    @abstractmethod
-    def page(self, run_id: str) -> str | None:
-        """Return where the page about a run is, if there is a place for it."""
+    def page(self, run_id: str) -> str | None:  # noqa: ARG002
+        """Return where the page about a run is: nowhere, unless the run has a folder."""
+        return None
 
     @abstractmethod
     def put_in_place(self, staging: str, run_id: str) -> None:
@@ -206,10 +206,6 @@ class TransactionalTable(Output):
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
         return self._name if run_id is None else f"{self._name}, {RUN_COLUMN}={run_id}"
-
-    def page(self, run_id: str) -> str | None:  # noqa: ARG002
-        """Return where the page about a run is: nowhere, as a table has no folder of a run."""
-        return None
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""

@@ -6,6 +6,7 @@ Must not import: torch, transformers. Needs classic Spark.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -17,7 +18,7 @@ from pyspark.sql.types import StructType
 from jobs.config import PARQUET, InputSection, OutputSection
 from jobs.files import FileSystem
 from jobs.lock import hold
-from jobs.outputs import RUN_COLUMN, Output, RunFolders, TransactionalTable
+from jobs.outputs import PAGE, RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
 from udfs.errors import ConfigError, PublishError
 
 
@@ -84,7 +85,11 @@ def _covers(pattern: str, path: str) -> bool:
 
 
 def publish(
-    df: DataFrame, output: Output, run_id: str, audit: Callable[[DataFrame], Mapping[str, str]]
+    df: DataFrame,
+    output: Output,
+    run_id: str,
+    audit: Callable[[DataFrame], Mapping[str, object]],
+    tell: Callable[[DataFrame, Mapping[str, object]], str | None] = lambda *_: None,
 ) -> None:
     """Write a result beside the output, audit it, and put it in place.
 
@@ -92,8 +97,9 @@ def publish(
         df: the result, with its `entity_run` column, which becomes the name of the folder.
         output: where to.
         run_id: the run.
-        audit: given what was written, returns what else lies in the run's folder, content by name,
-            or raises `PublishError` if it must not be shown.
+        audit: given what was written, returns the run's record, or raises `PublishError` if it must
+            not be shown.
+        tell: given that and the record, returns the page about the run, if it belongs beside them.
 
     """
     staging = output.beside(f"staging-{run_id}")
@@ -103,8 +109,11 @@ def publish(
         planned.write.option("compression", output.section.compression).parquet(written)
         result = df.sparkSession.read.parquet(written)
         check_schema(planned.schema, result.schema)
-        for name, content in audit(result).items():
-            output.files.create(f"{written}/{name}", content)
+        record = audit(result)
+        output.files.create(f"{written}/{RECORD}", json.dumps(record, indent=1))
+        page = tell(result, record)
+        if page is not None:
+            output.files.create(f"{written}/{PAGE}", page)
         output.lock.check()
         output.put_in_place(staging, run_id)
     finally:
