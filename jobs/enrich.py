@@ -30,7 +30,7 @@ from jobs.existing import digest_settings, drop_existing
 from jobs.findings import read_findings
 from jobs.incremental import for_each_new_batch
 from jobs.layout import check_layout
-from jobs.outputs import PAGE, RUN_COLUMN, Output, RunFolders
+from jobs.outputs import RUN_COLUMN, Output, RunFolders
 from jobs.preflight import check_settings, own_properties, session_properties
 from jobs.progress import show_progress
 from jobs.publish import open_output, publish, read_output
@@ -127,27 +127,31 @@ class _Job:
 
     def publish(self, documents: DataFrame, run_id: str) -> dict[str, Any]:
         """Enrich documents and publish the result; return what was observed."""
-        config, started, page = self.config, time.monotonic(), ""
+        config, started = self.config, time.monotonic()
         entered, classified = Observation(), Observation()
         counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
         spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
         result = plan(spread_out, config, self.checkpoint, run_id, classified)
+        page: str | None = None
 
-        def audit(written: DataFrame) -> tuple[dict[str, object], dict[str, str]]:
-            nonlocal page
+        def audit(written: DataFrame) -> dict[str, object]:
             num_written, num_failed = written.count(), classified.get["failed"]
             check_rows(entered.get["documents"], num_written)
             check_failures(num_failed, num_written, config.errors.allowed_fraction)
             record = self.make_record(run_id, num_written, num_failed)
             if self.quarantine is not None and not self.quarantine.has(run_id):
                 failed = failed_rows(written, config).withColumn(RUN_COLUMN, F.lit(run_id))
-                publish(failed, self.quarantine, run_id, lambda _: (record, {}))
+                publish(failed, self.quarantine, run_id, lambda _: record)
+            return record
+
+        def tell(written: DataFrame, record: Mapping[str, object]) -> str | None:
+            nonlocal page
             summary = self.summarise(classified.get, run_id, time.monotonic() - started)
             page = self.make_page(written, summary, record)
-            return record, {PAGE: page} if page and config.report.path is None else {}
+            return page if config.report.path is None else None
 
-        publish(result, self.output, run_id, audit)
-        if page and config.report.path is not None:
+        publish(result, self.output, run_id, audit, tell)
+        if page is not None and config.report.path is not None:
             save_page(config.report.path, run_id, page)
         return classified.get
 
@@ -167,17 +171,19 @@ class _Job:
         folder = self.config.report.path
         return self.output.page(run_id) if folder is None else page_path(folder, run_id)
 
-    def make_page(self, written: DataFrame, summary: Summary, record: Mapping[str, object]) -> str:
-        """Make the page about a run; an empty one where that fails, which costs no run."""
+    def make_page(
+        self, written: DataFrame, summary: Summary, record: Mapping[str, object]
+    ) -> str | None:
+        """Make the page about a run; none where there is no place for it, or where that fails."""
         config, scheme = self.config, self.checkpoint.scheme
         if summary.page is None:
-            return ""
+            return None
         try:
             findings = read_findings(written, config, group_columns(scheme), failed=summary.failed)
             return make_page(summary, record, config, findings, scheme.group_of)
         except Exception as error:  # a page is worth no run
             log.warning("No report could be made of the run (%s).", type(error).__name__)
-            return ""
+            return None
 
     def make_record(self, run_id: str, documents: int, failed: int) -> dict[str, object]:
         """Tell, for those who find the result later, how it was made."""

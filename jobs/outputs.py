@@ -78,7 +78,7 @@ class Output(ABC):
         """Say where a run is, or all runs are."""
 
     def page(self, run_id: str) -> str | None:  # noqa: ARG002
-        """Return where the page about a run is: nowhere, where a run has no folder."""
+        """Return where the page about a run is: nowhere, unless the run has a folder."""
         return None
 
     @abstractmethod

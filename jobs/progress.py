@@ -43,7 +43,7 @@ def describe(status: Status, seconds: float) -> str:
     >>> describe(Status(stages=(3,), tasks=150, done=50, documents=12400), 62)
     '12,400 documents · 200 documents/s · 50 of 150 tasks · 0:02:04 left'
     >>> describe(Status(stages=(3,), tasks=1, done=0), 62)
-    '0 of 1 tasks'
+    '0 of 1 task'
     """
     if not status.tasks:
         return ""
@@ -51,7 +51,7 @@ def describe(status: Status, seconds: float) -> str:
     if status.documents:
         words += [f"{status.documents:,} documents"]
         words += [f"{status.documents / seconds:,.0f} documents/s"] if seconds else []
-    words.append(f"{status.done:,} of {status.tasks:,} tasks")
+    words.append(f"{status.done:,} of {status.tasks:,} task{'s' * (status.tasks > 1)}")
     if status.done:
         left = seconds * (status.tasks - status.done) / status.done
         words.append(f"{timedelta(seconds=round(left))} left")
@@ -66,7 +66,7 @@ def show_progress(spark: SparkSession, console: Console | None = None) -> Iterat
         yield
         return
     columns = BarColumn(), TextColumn("{task.description}")
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
         follow = _called if is_remote() else _asked
         with follow(spark, _Line(bar).show):
             yield

@@ -20,7 +20,7 @@ from jobs.databases import DatabaseTable
 from jobs.files import FileSystem
 from jobs.layout import count_mentions, kept_columns, make_mentions
 from jobs.lock import hold
-from jobs.outputs import RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
+from jobs.outputs import PAGE, RECORD, RUN_COLUMN, Output, RunFolders, TransactionalTable
 from udfs.errors import ConfigError, PublishError
 
 _KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
@@ -96,18 +96,22 @@ def _covers(pattern: str, path: str) -> bool:
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-Audit = Callable[[DataFrame], tuple[Mapping[str, object], Mapping[str, str]]]
-
-
-def publish(df: DataFrame, output: Output, run_id: str, audit: Audit) -> None:
+def publish(
+    df: DataFrame,
+    output: Output,
+    run_id: str,
+    audit: Callable[[DataFrame], Mapping[str, object]],
+    tell: Callable[[DataFrame, Mapping[str, object]], str | None] = lambda *_: None,
+) -> None:
     """Write a result beside the output, audit it, and put it in place.
 
     Args:
         df: the result, with its `entity_run` column, which becomes the name of the folder.
         output: where to.
         run_id: the run.
-        audit: given what was written, returns the run's record, and what else lies in its folder,
-            content by name; or raises `PublishError` if it must not be shown.
+        audit: given what was written, returns the run's record, or raises `PublishError` if it must
+            not be shown.
+        tell: given that and the record, returns the page about the run, if it belongs beside them.
 
     """
     section, folder = output.section, f"{RUN_COLUMN}={run_id}"
@@ -117,14 +121,15 @@ def publish(df: DataFrame, output: Output, run_id: str, audit: Audit) -> None:
     try:
         parts = () if by_mention else output.staged_parts
         result = _write(df.drop(RUN_COLUMN), f"{documents}/{folder}", section, parts)
-        record, others = audit(result)
-        record = {**record, "layout": section.layout, "partition_by": section.partition_by}
+        record = {**audit(result), "layout": section.layout, "partition_by": section.partition_by}
         if by_mention:
             rows = make_mentions(result, kept_columns(section, output.id_column))
             mentions = _write(rows, f"{staging}/{folder}", section, output.staged_parts)
             record["mentions"] = count_mentions(result, mentions)
-        for name, content in {RECORD: json.dumps(record, indent=1), **others}.items():
-            output.files.create(f"{staging}/{folder}/{name}", content)
+        output.files.create(f"{staging}/{folder}/{RECORD}", json.dumps(record, indent=1))
+        page = tell(result, record)
+        if page is not None:
+            output.files.create(f"{staging}/{folder}/{PAGE}", page)
         output.lock.check()
         output.put_in_place(staging, run_id)
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -139,7 +140,7 @@ def print_documents(result: DataFrame, text_column: str, count: int) -> None:
         "entities",
         F.col("entity_error").alias("error"),
     ).take(count)
-    table = Table(show_lines=True, header_style="bold")
+    table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
     table.add_column("document", ratio=3, overflow="fold")
     table.add_column("entities", ratio=2, overflow="fold")
     colours = _Colours()

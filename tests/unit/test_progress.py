@@ -15,6 +15,7 @@ from jobs.progress import Status, describe, show_progress
     ("status", "seconds", "line"),
     [
         (Status(stages=(), tasks=0, done=0), 9, ""),
+        (Status(stages=(1,), tasks=1, done=0), 9, "0 of 1 task"),
         (Status(stages=(1,), tasks=4, done=0), 9, "0 of 4 tasks"),
         (Status(stages=(1,), tasks=4, done=1), 10, "1 of 4 tasks · 0:00:30 left"),
         (Status(stages=(1,), tasks=4, done=4), 10, "4 of 4 tasks · 0:00:00 left"),

@@ -190,6 +190,28 @@ def test_a_report_that_has_no_place_is_refused(flags, message):
         load_config(flags.split())
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_what_is_written_is_easy_to_see_by_day_and_by_night():
+    style = files("jobs").joinpath("run_page.html").read_text("utf-8")
+    themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--(\w+): #(\w+);", theme))
+        inks = {name for name in colours if name in ("ink", "soft", "fault") or name[1:].isdigit()}
+        assert len(inks) == 9
+        for ink in inks:
+            for ground in ("page", "card"):
+                pair = sorted(luminance(colours[name]) for name in (ink, ground))
+                assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
+
+
 def test_the_page_ships_with_the_wheel():
     assert files("jobs").joinpath("run_page.html").is_file()
     setup = (Path(__file__).parents[2] / "setup.py").read_text("utf-8")
