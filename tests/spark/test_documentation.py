@@ -11,11 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+TESTED_APART = "docs/warehouse.md"  # its queries, in test_warehouse.py
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: str, language: str) -> list[str]:
     """Return the blocks of code in a language that can be run here."""
+    if language == "sql" and page == TESTED_APART:
+        return []
     text = (ROOT / page).read_text("utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
