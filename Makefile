@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs lint format evaluate bundled-model dist wheel zip clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,12 @@ bundled-model: $(READY)  ## train the bundled model anew: make bundled-model COR
 	$(BIN)/python -m jobs.finetune --recipe conf/bundled-model.yaml --corpora $(CORPORA) --base $(BUNDLED)/base --output $(BUNDLED)/model
 	@echo "Score $(BUNDLED)/model before its files replace those of udfs/bundled."
 
-wheel: $(READY)  ## build the wheel that clusters install
+dist: $(READY)  ## build the wheel that clusters install, and a zip for spark-submit --py-files
+	rm -rf build/lib dist/spark_entities-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
+	cp dist/spark_entities-*.whl dist/spark-entities.zip
 
-zip: wheel  ## the same as a zip, for spark-submit --py-files
-	cp dist/*.whl dist/spark-entities.zip
+wheel zip: dist
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf build dist *.egg-info spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache

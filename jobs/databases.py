@@ -64,7 +64,8 @@ class DatabaseTable(Output):
         except (PySparkException, Py4JJavaError) as error:
             raise ConfigError(
                 f"output.options: the database cannot be reached ({name_error(error)}). Check url, "
-                f"user and password; the driver's jar belongs into spark.jars."
+                f"user and password; and that spark.jars has the driver's jar, and "
+                f"output.options.driver its class."
             ) from None
         if found is None:
             return

@@ -233,6 +233,7 @@ class TransactionalTable(Output):
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""
+        resolve_secrets(self.section.options)  # one that is not there is refused before any work
         if self.section.mode == "error" and self._exists():
             raise ConfigError(
                 f"output.{'table' if self.section.table else 'path'}={self._name!r} exists and "

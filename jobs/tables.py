@@ -25,7 +25,7 @@ log = logging.getLogger("spark_entities.tables")
 
 _PARTITIONS_PER_SLOT = 3
 _MIN_PARTITION_BYTES = 1 << 17
-_QUIET = {"logServerErrorDetail": "false"}
+_QUIET = {"logServerErrorDetail": "false"}  # else errors quote rows
 
 
 def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
@@ -61,7 +61,8 @@ def _read_database(spark: SparkSession, section: InputSection) -> DataFrame:
     except (PySparkException, Py4JJavaError) as error:
         raise ConfigError(
             f"input.options: the database does not give this table ({name_error(error)}). Check "
-            f"url, user, password, and dbtable or query; the driver's jar belongs into spark.jars."
+            f"url, user, password, and dbtable or query; and that spark.jars has the driver's jar, "
+            f"and input.options.driver its class."
         ) from None
 
 

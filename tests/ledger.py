@@ -74,7 +74,9 @@ class Ledger(DataSource):
         return Path(self.options.get("at") or self.options["path"].removeprefix("file:"))
 
     def writer(self, schema: Any, overwrite: bool) -> Writer:
-        return Writer(self._folder(), overwrite=overwrite, fails="fails" in self.options)
+        unresolved = self.options.get("token", "").startswith("env:")
+        fails = unresolved or "fails" in self.options
+        return Writer(self._folder(), overwrite=overwrite, fails=fails)
 
     def reader(self, schema: Any) -> Reader:
         return Reader(self._folder())

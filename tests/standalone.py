@@ -38,24 +38,23 @@ def standalone(folder: Path, *, workers: int = 2, cores: int = 1) -> Iterator[st
 @contextmanager
 def process(command: list[str], until: str) -> Iterator[str]:
     """Run a class of Spark's; gives the line of its log that was waited for, and ends it."""
-    running = subprocess.Popen(
-        [SPARK_CLASS, f"{DEPLOY}.{command[0]}", *command[1:]],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOG_DIR": os.devnull},
-    )
-    try:
-        seen = []
-        for line in running.stderr:
-            seen.append(line)
-            if until in line:
-                break
-        else:
-            raise RuntimeError("".join(seen[-20:]))
+    command = [SPARK_CLASS, f"{DEPLOY}.{command[0]}", *command[1:]]
+    settings = os.environ | {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOG_DIR": os.devnull}
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=settings, **streams) as running:
         reader = threading.Thread(target=lambda: [*running.stderr], daemon=True)
-        reader.start()  # else it would stop at a full pipe
-        yield line
-    finally:
-        running.terminate()
-        running.wait()
+        try:
+            seen = []
+            for line in running.stderr:
+                seen.append(line)
+                if until in line:
+                    break
+            else:
+                raise RuntimeError("".join(seen[-20:]))
+            reader.start()  # else it would stop at a full pipe
+            yield line
+        finally:
+            running.terminate()
+            running.wait()
+            if reader.ident is not None:
+                reader.join()

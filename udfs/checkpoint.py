@@ -63,7 +63,7 @@ class Checkpoint:
         options = replace(self.options, sha256=self.sha256)
         if not Path(options.name).expanduser().is_dir() or options.name == BUNDLED:
             return options
-        return replace(options, name=str(self.folder.resolve()))
+        return replace(options, name=str(self.folder.absolute()))
 
     @property
     def capacity(self) -> int:

@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,11 +142,12 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
         if key not in _models:
             from udfs.model import load_model
 
-            _models[key] = load_model(options, device.name, _executor_folder())
+            nearest = _nearest(options)
+            _models[key] = load_model(nearest, device.name, _executor_folder())
             gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
             loads.count += 1
             loads.seconds += time.monotonic() - started
-            log.info("Loaded %s on %s in %.1f s.", options.name, device.name, loads.seconds)
+            log.info("Loaded %s on %s in %.1f s.", nearest.name, device.name, loads.seconds)
         return _models[key], device
 
 
@@ -214,14 +215,26 @@ def _executor_folder() -> Path | None:
     return Path(SparkFiles.getRootDirectory())
 
 
+def _nearest(options: ModelOptions) -> ModelOptions:
+    """Take the model that Spark has shipped to this executor (`spark.archives`), if there is one.
+
+    It has the last name of the folder in which the driver has found the model.
+    """
+    executor, name = _executor_folder(), Path(options.name)
+    if executor is None or not name.is_absolute() or not (executor / name.name).is_dir():
+        return options
+    return replace(options, name=str((executor / name.name).absolute()))
+
+
 def _settle_in() -> None:
     """Work without a network in a worker of Spark, and print our log to the executor's.
 
-    The driver has found and pinned the model, and a worker of Spark sets up no logging.
+    The driver has found and pinned the model; `spark.executorEnv.HF_HUB_OFFLINE=0` lets a worker
+    fetch just that. A worker of Spark sets up no logging.
     """
     if task_context() is None:
         return
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not _package_log.hasHandlers():
         _package_log.addHandler(logging.StreamHandler())
         _package_log.setLevel(logging.INFO)

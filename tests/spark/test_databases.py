@@ -125,6 +125,9 @@ def test_what_a_database_lacks_is_told_before_any_work(spark, url, enrich, capsy
     assert "SQLState 42X05" in capsys.readouterr().err
     assert enrich("--output.options", '{"url": "jdbc:derby:memory:nowhere"}') == 2
     assert "output.options: the database cannot be reached" in capsys.readouterr().err
+    nowhere = json.dumps({"url": url, "password": "env:NOBODY_SET_THIS"})
+    assert enrich("--output.options", nowhere) == 2
+    assert "password=env:NOBODY_SET_THIS refers to nothing" in capsys.readouterr().err
     execute(spark, url, "CREATE TABLE mentions (id INT)")
     assert enrich("--output.mode", "append") == 2
     assert "has no columns id, word, score" in capsys.readouterr().err

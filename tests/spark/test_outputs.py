@@ -109,6 +109,14 @@ class TestTableFormat:
         assert "Emma" not in capsys.readouterr().err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in.json", "out"]
 
+    def test_a_secret_of_the_writer_comes_from_elsewhere(self, enrich, flags, capsys, monkeypatch):
+        options = ["--output.options", '{"token": "env:LEDGER_TOKEN"}']
+        monkeypatch.delenv("LEDGER_TOKEN", raising=False)
+        assert enrich(*flags, *options) == 2
+        assert "token=env:LEDGER_TOKEN refers to nothing" in capsys.readouterr().err
+        monkeypatch.setenv("LEDGER_TOKEN", "secret")
+        assert enrich(*flags, *options) == 0
+
     def test_an_existing_table_needs_a_mode_that_allows_it(self, enrich, flags, capsys):
         assert enrich(*flags) == 0
         assert enrich(*flags, run="run-b") == 2
