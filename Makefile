@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs lint format evaluate bundled-model wheel zip clean java
+.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs notebook lint format evaluate bundled-model wheel zip clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ profile: $(READY)  ## time the plumbing, with a model that costs nothing
 
 docs: $(READY)  ## write the reference of all settings anew
 	$(BIN)/python -m jobs.reference > docs/configuration.md
+
+notebook: java $(READY)  ## run the quickstart notebook, and keep it with what it shows
+	$(BIN)/python -m tests.notebooks
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
