@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs lint format evaluate bundled-model dist wheel zip clean java
+.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs notebook lint format evaluate bundled-model dist clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ profile: $(READY)  ## time the plumbing, with a model that costs nothing
 docs: $(READY)  ## write the reference of all settings anew
 	$(BIN)/python -m jobs.reference > docs/configuration.md
 
+notebook: java $(READY)  ## run the quickstart notebook, and keep it with what it shows
+	$(BIN)/python -m tests.notebooks
+
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,8 +72,6 @@ dist: $(READY)  ## build the wheel that clusters install, and a zip for spark-su
 	rm -rf build/lib dist/spark_entities-*.whl
 	$(BIN)/python -m build --wheel --outdir dist .
 	cp dist/spark_entities-*.whl dist/spark-entities.zip
-
-wheel zip: dist
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf build dist *.egg-info spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache

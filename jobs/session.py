@@ -36,24 +36,36 @@ NO_JAVA = (
 
 
 def is_client(section: SparkSection) -> bool:
-    """Tell whether the session of a job is a client of Spark Connect."""
-    address = section.master or os.environ.get("SPARK_REMOTE", "")
-    return is_remote() or address.startswith("sc://")
+    """Tell whether the session of a job is a client of Spark Connect.
+
+    Raises:
+        ConfigError: if settings and environment name two places to run at.
+
+    """
+    remote, master = "SPARK_REMOTE" in os.environ, section.master or ""
+    if remote and master and not master.startswith("sc://"):
+        raise ConfigError(
+            f"spark.master={master!r} and the environment variable SPARK_REMOTE name two places "
+            f"to run at. Take one of them away."
+        )
+    return is_remote() or remote or master.startswith("sc://")
 
 
 def check_publishes(section: SparkSection) -> None:
     """Refuse to publish from a client of Spark Connect.
 
     Raises:
-        ConfigError: if the session of the job is one.
+        ConfigError: if the session of the job is one. Its address, which may hold a token, is not
+            quoted.
 
     """
     if is_client(section):
+        where = "SPARK_REMOTE" if section.master is None else "spark.master=sc://…"
         raise ConfigError(
-            f"spark.master={section.master!r} with a Spark Connect server: results are published "
-            f"by renaming folders, which its clients cannot do. Run this job on a master, such as "
-            f"spark.master=local[2], or by spark-submit; or write the table that "
-            f"jobs.enrich.enrich(df, config) plans, in a format whose writes are transactions."
+            f"{where} is a Spark Connect server. Results are published by renaming folders, which "
+            f"its clients cannot do. Run this job by spark-submit, or with a spark.master such as "
+            f"local[2]; or write what jobs.enrich.enrich(df, config) plans to a table whose format "
+            f"has transactions (docs/connect.md)."
         )
 
 

@@ -1,6 +1,5 @@
 """What the documents say is true: their code and commands run, unless marked `no-run`."""
 
-import json
 import re
 import shlex
 import shutil
@@ -67,16 +66,11 @@ def test_python_of_the_readme_finds_its_entities(spark, code, capsys):
     assert "Londen" in printed or "Eindhoven" in printed
 
 
-def test_the_quickstart_notebook_runs(spark, capsys):
-    notebook = json.loads((ROOT / "notebooks" / "quickstart.ipynb").read_text("utf-8"))
-    names: dict[str, object] = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            exec("".join(cell["source"]), names)
-    printed = capsys.readouterr().out
-    assert re.search(r"\|2 +\|\[Frans van Houten\] *\|\[Philips\]", printed)
-    assert re.search(r"\|1 +\|B-PER *\|", printed)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_make_target_of_a_page_is_there(page):
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"`make ([a-z-]+)", (ROOT / page).read_text("utf-8")):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
