@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -6,6 +7,9 @@ from pyspark.sql import SparkSession
 
 from jobs.config import SparkSection
 from jobs.session import make_session
+
+# Tests run side by side, and torch's threads spin while they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A deadline would be a timed test, and the machines are noisy.
 settings.register_profile("spark-entities", max_examples=500, deadline=None)

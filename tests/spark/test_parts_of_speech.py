@@ -42,11 +42,12 @@ def model(folder):
     write_sentences(folder / "train.tsv", 300, seed=1)
     base = make_checkpoint("WordPiece uncased", folder / "base")
     training = Training(
-        epochs=30,
+        epochs=12,
         max_sentences_per_text=1,
-        max_padded_tokens=120,
+        max_padded_tokens=240,
         learning_rate=5e-3,
         head_learning_rate=1e-2,
+        dropout=0,
     )
     recipe = Recipe(tags=list(LEXICON), corpora=[Corpus(file="train.tsv")], training=training)
     finetune(recipe, folder, base, folder / "model")
