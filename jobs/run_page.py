@@ -9,6 +9,7 @@ It holds no name and no text of a document, unless the configuration asks for th
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,6 +90,15 @@ def short(number: int) -> str:
             value = number / size
             return f"{value:.{int(value < 9.95)}f}".removesuffix(".0") + unit
     return str(number)
+
+
+def plain(value: object) -> str:
+    """Write a setting as YAML would, but text without quotes.
+
+    >>> plain(False), plain(["a", 1]), plain("text")
+    ('false', '["a", 1]', 'text')
+    """
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def duration(seconds: float) -> str:
@@ -216,15 +226,14 @@ def _power(seconds: float, energy: Energy) -> dict[str, str]:
     }
 
 
-def _made(
-    record: Mapping[str, object], summary: Summary, config: EnrichConfig
-) -> dict[str, object]:
+def _made(record: Mapping[str, object], summary: Summary, config: EnrichConfig) -> dict[str, str]:
     """Tell the run's record, and every setting that is not the default."""
     classify = record.get("classify")
     told = {name: value for name, value in record.items() if name not in _SHOWN_ABOVE}
     if isinstance(classify, Mapping):
         told |= {f"classify.{name}": value for name, value in classify.items()}
-    return told | {"result": summary.result} | _changed(config)
+    made = told | {"result": summary.result} | _changed(config)
+    return {name: plain(value) for name, value in made.items() if value is not None}
 
 
 def _changed(config: EnrichConfig) -> dict[str, object]:

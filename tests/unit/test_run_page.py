@@ -139,11 +139,14 @@ def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addr
         input={"path": "in.json", "format": "json", "options": {"header": "geheim"}},
         spark={"config": {"spark.x": "geheim"}},
         model={"name": "some/model", "revision": "a" * 40},
+        run={"skip_existing": False, "show_documents": 3},
     )
     text = " ".join(make(config=config).text.split())
     assert "input.format json" in text
     assert "model.name some/model" in text
+    assert "run.show_documents 3" in text
     assert "input.text_column" not in text
+    assert "None" not in text
     assert "geheim" not in text
 
 
