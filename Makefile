@@ -67,7 +67,9 @@ dist: $(READY)  ## build the wheel that clusters install, and a zip for spark-su
 	$(BIN)/python -m build --wheel --outdir dist .
 	cp dist/spark_entities-*.whl dist/spark-entities.zip
 
-wheel zip: dist
+wheel: dist
+
+zip: dist
 
 clean:  ## remove what was made, but not the virtual environment
 	rm -rf build dist *.egg-info spark-warehouse metastore_db derby.log .pytest_cache .mypy_cache .ruff_cache
