@@ -10,6 +10,8 @@ import pytest
 
 from jobs.config import EnrichConfig
 from jobs.enrich import main
+from jobs.layout import count_mentions, make_mentions
+from udfs.errors import PublishError
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "warehouse.md").read_text("utf-8")
@@ -166,3 +168,12 @@ def test_the_yaml_of_the_guide_is_a_configuration():
     assert len(found) == 3
     for sections in found:
         EnrichConfig(**sections)
+
+
+def test_mentions_that_went_missing_are_not_published(spark):
+    kind = "id int, entities array<struct<word string>>, entity_model string"
+    documents = spark.createDataFrame([(1, [("a",), ("b",)], "m"), (2, None, "m")], kind)
+    mentions = make_mentions(documents, ["id"])
+    assert count_mentions(documents, mentions) == 2
+    with pytest.raises(PublishError, match="2 mentions were found and 1 written"):
+        count_mentions(documents, mentions.limit(1))
