@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 QUICKSTART = Path(__file__).parents[1] / "notebooks" / "quickstart.ipynb"
 _FRACTION = re.compile(r"\d+\.\d+")
 _KEPT = {"text/plain", "text/html", "image/png"}
+_ALIKE = {"SPARK_ENTITIES__MODEL__PRECISION": "float32"}  # on all machines, whatever they have
 
 
 def read() -> nbformat.NotebookNode:
@@ -26,7 +27,8 @@ def execute(**environment: str) -> nbformat.NotebookNode:
     notebook = read()
     folder = {"metadata": {"path": str(QUICKSTART.parent)}}
     client = NotebookClient(notebook, kernel_name="python3", timeout=None, resources=folder)
-    client.execute(env=os.environ | {"PYSPARK_PYTHON": sys.executable} | environment)
+    given = {"PYSPARK_PYTHON": sys.executable} | _ALIKE | environment
+    client.execute(env=os.environ | given)
     for cell in notebook.cells:
         _settle(cell)
     return notebook
