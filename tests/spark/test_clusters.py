@@ -36,7 +36,13 @@ print(json.dumps({"status": status, "told": [list(row) for row in rows.distinct(
 
 
 def build_wheel(folder: Path) -> Path:
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    """Build the wheel from a copy of the sources, as a build leaves files among them."""
+    copy = folder / "sources"
+    for name in ("jobs", "udfs"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (wheel,) = folder.glob("*.whl")
     return wheel
