@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -14,31 +13,24 @@ TESTED_APART = "docs/warehouse.md"  # its queries, in test_warehouse.py
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
 
-def blocks(page: str, language: str) -> list[str]:
-    """Return the blocks of code in a language that can be run here."""
+def blocks(page: str, language: str, build: str = "build") -> list[str]:
+    """Return the blocks of code in a language that can be run here, with `build` elsewhere."""
     if language == "sql" and page == TESTED_APART:
         return []
     text = (ROOT / page).read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    found = re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [block.replace("build/", f"{build}/") for block in found]
 
 
-def commands(page: str) -> list[list[str]]:
+def commands(page: str, build: str = "build") -> list[list[str]]:
     """Return the commands of a page, split into words."""
-    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    lines = "\n".join(blocks(page, "bash", build)).replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-@pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """Stand in a folder with the settings and documents of the repository."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page) or blocks(page, "sql")])
-def test_commands_and_queries_of_a_page_run(spark, page, checkout, capsys):
-    for program, job, *rest in commands(page):
+def test_commands_and_queries_of_a_page_run(spark, page, tmp_path, capsys):
+    for program, job, *rest in commands(page, str(tmp_path)):
         if program == "make":
             makefile = (ROOT / "Makefile").read_text("utf-8")
             assert re.search(rf"^{job}:", makefile, re.MULTILINE), job
@@ -48,7 +40,7 @@ def test_commands_and_queries_of_a_page_run(spark, page, checkout, capsys):
         else:
             assert program == ".venv/bin/spark-entities", f"mark it no-run: {program}"
             assert import_module(f"jobs.{job}").main(rest) == 0, capsys.readouterr().err
-    for query in blocks(page, "sql"):
+    for query in blocks(page, "sql", str(tmp_path)):
         assert spark.sql(query).collect() != []
 
 
