@@ -50,7 +50,7 @@ def describe(status: Status, seconds: float) -> str:
     words = []
     if status.documents:
         words += [f"{status.documents:,} documents"]
-        words += [f"{status.documents / seconds:,.0f} documents/s"] if seconds else []
+        words += [f"{status.documents / seconds:,.0f} documents/s"] if seconds >= 1 else []
     words.append(f"{status.done:,} of {status.tasks:,} task{'s' * (status.tasks > 1)}")
     if status.done:
         left = seconds * (status.tasks - status.done) / status.done

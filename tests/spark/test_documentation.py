@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,6 +27,14 @@ def commands(page: str, build: str = "build") -> list[list[str]]:
     """Return the commands of a page, split into words."""
     lines = "\n".join(blocks(page, "bash", build)).replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.fixture
+def spark(spark, monkeypatch):
+    """A session of its own: a job leaves its settings in the one that it finds."""
+    own = spark.newSession()
+    monkeypatch.setattr(SparkSession, "_instantiatedSession", own)
+    return own
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page) or blocks(page, "sql")])
