@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -30,11 +29,16 @@ def commands(page: str, build: str = "build") -> list[list[str]]:
 
 
 @pytest.fixture
-def spark(spark, monkeypatch):
-    """A session of its own: a job leaves its settings in the one that it finds."""
-    own = spark.newSession()
-    monkeypatch.setattr(SparkSession, "_instantiatedSession", own)
-    return own
+def spark(spark):
+    """The session of the tests. What jobs set in it is undone, also what `conf.unset` refuses."""
+    before = dict(spark.conf.getAll)
+    yield spark
+    settings = spark._jsparkSession.sessionState().conf()
+    for name, value in dict(spark.conf.getAll).items():
+        if name not in before:
+            settings.unsetConf(name)
+        elif value != before[name]:
+            settings.setConfString(name, before[name])
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page) or blocks(page, "sql")])
