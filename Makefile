@@ -24,7 +24,7 @@ java:
 demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print them
 	$(BIN)/spark-entities enrich --config conf/demo.yaml
 
-test: java $(READY)  ## run all tests but the slow ones of test-faults
+test: java $(READY)  ## run all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-faults: java $(READY)  ## break the job in every way there is a test for, and print what became of it
