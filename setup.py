@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 SPARK = ["pyspark>=4.0.1,<5", "pandas>=2.2,<3"]
 CONNECT = ["pyspark[connect]>=4.0.1,<5", "pandas>=2.2,<3"]
@@ -32,11 +32,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE", "udfs/bundled/NOTICE"],
-    packages=["jobs", "jobs.benchmark", "jobs.training", "udfs", "udfs.bundled"],
+    packages=find_packages(include=["spark_entities", "spark_entities.*"]),
     package_data={
-        "jobs": ["py.typed", "*.html"],
-        "udfs": ["py.typed"],
-        "udfs.bundled": ["*.json", "*.safetensors", "NOTICE", "README.md"],
+        "spark_entities": ["py.typed"],
+        "spark_entities.jobs.report": ["*.html"],
+        "spark_entities.udfs.bundled": ["*.json", "*.safetensors", "NOTICE", "README.md"],
     },
     python_requires=">=3.11",
     install_requires=[
@@ -64,5 +64,5 @@ setup(
         "rivals": RIVALS,  # run by the benchmark where they are installed
         "dev": [*CONNECT, *NOTEBOOK, *BENCHMARK, *DEV],
     },
-    entry_points={"console_scripts": ["spark-entities = jobs.__main__:main"]},
+    entry_points={"console_scripts": ["spark-entities = spark_entities.jobs.__main__:main"]},
 )

@@ -20,7 +20,7 @@ def main() -> int:
     """Run the job named on the command line; returns its exit status."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in _JOBS:
-        return int(import_module(f"jobs.{name}").main(sys.argv[2:]))
+        return int(import_module(f"spark_entities.jobs.{name}").main(sys.argv[2:]))
     print("usage: spark-entities JOB [--help] [--section.key VALUE …]\n\njobs:")
     for job, purpose in _JOBS.items():
         print(f"  {job:<10} {purpose}")

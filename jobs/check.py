@@ -19,16 +19,21 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
-from jobs.config import EnrichConfig, load_config
-from jobs.enrich import check_model, check_table, explain
-from jobs.preflight import check_settings, own_properties, session_properties, weights_bytes
-from jobs.report import make_console
-from jobs.session import make_session
-from jobs.tables import plan_spread, read_input, task_slots
-from udfs.checkpoint import Checkpoint
-from udfs.errors import ConfigError, ModelLoadError
-from udfs.schema import spark_type
-from udfs.worker import DEVICE_TYPE, describe_device
+from spark_entities.jobs.config.sections import EnrichConfig, load_config
+from spark_entities.jobs.enrich import check_model, check_table, explain
+from spark_entities.jobs.report.terminal import make_console
+from spark_entities.jobs.spark.preflight import (
+    check_settings,
+    own_properties,
+    session_properties,
+    weights_bytes,
+)
+from spark_entities.jobs.spark.session import make_session, task_slots
+from spark_entities.jobs.tables.reading import plan_spread, read_input
+from spark_entities.udfs.checkpoint import Checkpoint
+from spark_entities.udfs.errors import ConfigError, ModelLoadError
+from spark_entities.udfs.schema import spark_type
+from spark_entities.udfs.worker import DEVICE_TYPE, describe_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,23 +25,29 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.config import EnrichConfig, OutputSection, load_config
-from jobs.existing import digest_settings, drop_existing
-from jobs.findings import read_findings
-from jobs.incremental import for_each_new_batch
-from jobs.layout import check_layout
-from jobs.outputs import RUN_COLUMN, Output, RunFolders
-from jobs.preflight import check_settings, own_properties, session_properties
-from jobs.progress import show_progress
-from jobs.publish import open_output, publish, read_output
-from jobs.report import Summary, count_lengths, length_names, print_documents, print_summary
-from jobs.run_page import check_folder, make_page, page_path, save_page
-from jobs.session import check_publishes, make_session
-from jobs.tables import check_columns, quoted, read_input, spread
-from udfs.checkpoint import Checkpoint, find_checkpoint
-from udfs.entities_udf import make_entities_udf
-from udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
-from udfs.labels import LabelScheme
+from spark_entities.jobs.config.sections import EnrichConfig, OutputSection, load_config
+from spark_entities.jobs.enrichment.incremental import for_each_new_batch
+from spark_entities.jobs.enrichment.skip_existing import digest_settings, drop_existing
+from spark_entities.jobs.output.mentions import check_layout
+from spark_entities.jobs.output.publish import open_output, publish, read_output
+from spark_entities.jobs.output.run_folders import RUN_COLUMN, Output, RunFolders
+from spark_entities.jobs.report.content import read_findings
+from spark_entities.jobs.report.page import check_folder, make_page, page_path, save_page
+from spark_entities.jobs.report.terminal import (
+    Summary,
+    count_lengths,
+    length_names,
+    print_documents,
+    print_summary,
+)
+from spark_entities.jobs.spark.preflight import check_settings, own_properties, session_properties
+from spark_entities.jobs.spark.progress import show_progress
+from spark_entities.jobs.spark.session import check_publishes, make_session
+from spark_entities.jobs.tables.reading import check_columns, quoted, read_input, spread
+from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.entities_udf import make_entities_udf
+from spark_entities.udfs.errors import ConfigError, EnrichmentError, ModelLoadError, PublishError
 
 log = logging.getLogger("spark_entities.enrich")
 

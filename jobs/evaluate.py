@@ -18,20 +18,20 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from jobs.config import read_config
-from jobs.conll import Text
-from jobs.enrich import explain
-from jobs.evaluate_config import EvaluateConfig
-from jobs.gold import Gold, load_gold
-from jobs.preflight import check_settings, own_properties
-from jobs.score_report import Evaluation, print_evaluation, write_json
-from jobs.scoring import score
-from jobs.session import make_session
-from jobs.tags import tag_words
-from udfs.checkpoint import Checkpoint, find_checkpoint
-from udfs.entities_udf import make_entities_udf
-from udfs.errors import ConfigError, EnrichmentError, InferenceError, ModelLoadError
-from udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config.sections import read_config
+from spark_entities.jobs.enrich import explain
+from spark_entities.jobs.scoring.conll import Text
+from spark_entities.jobs.scoring.gold import Gold, load_gold
+from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
+from spark_entities.jobs.scoring.scores import score
+from spark_entities.jobs.scoring.tags import tag_words
+from spark_entities.jobs.spark.preflight import check_settings, own_properties
+from spark_entities.jobs.spark.session import make_session
+from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
+from spark_entities.udfs.entities_udf import make_entities_udf
+from spark_entities.udfs.errors import ConfigError, EnrichmentError, InferenceError, ModelLoadError
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 
 def evaluate(

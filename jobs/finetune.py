@@ -15,11 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.recipe import Recipe, load_recipe
-from jobs.training.run import Job, check_job, run_training
-from jobs.training.steps import Process
-from udfs.errors import ConfigError, EnrichmentError, ModelLoadError
-from udfs.options import ModelOptions
+from spark_entities.jobs.training.recipe import Recipe, load_recipe
+from spark_entities.jobs.training.run import Job, check_job, run_training
+from spark_entities.jobs.training.steps import Process
+from spark_entities.udfs.errors import ConfigError, EnrichmentError, ModelLoadError
+from spark_entities.udfs.options import ModelOptions
 
 
 def finetune(
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _finetune_distributed(recipe: Recipe, options: argparse.Namespace) -> None:
-    from jobs.training.distributed import train_distributed
+    from spark_entities.jobs.training.distributed import train_distributed
 
     if options.distributed < 1:
         raise ConfigError(f"--distributed={options.distributed} is below 1. Give 1 or more.")

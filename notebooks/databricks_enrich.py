@@ -29,10 +29,10 @@ dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
 
 from pyspark.sql import functions as F
 
-from jobs.config import EnrichConfig
-from jobs.enrich import check_model, enrich, new_run_id
-from jobs.preflight import check_settings, session_properties
-from jobs.tables import quoted, read_input, spread
+from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.enrich import check_model, enrich, new_run_id
+from spark_entities.jobs.spark.preflight import check_settings, session_properties
+from spark_entities.jobs.tables.reading import quoted, read_input, spread
 
 widgets = "source text_column id_column target mentions mode partitions model revision"
 given = {name: dbutils.widgets.get(name) for name in widgets.split()}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
-from jobs.config import SparkSection
-from jobs.session import make_session
+from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.spark.session import make_session
 
 # Tests run side by side, and torch's threads spin while they wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

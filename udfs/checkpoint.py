@@ -18,10 +18,10 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
-from udfs.digests import digest_files
-from udfs.errors import ModelLoadError
-from udfs.labels import LabelScheme
-from udfs.options import BUNDLED, ModelOptions
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.digests import digest_files
+from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.options import BUNDLED, ModelOptions
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 

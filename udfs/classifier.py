@@ -19,17 +19,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from udfs.aggregation import find_entities, needs_probabilities
-from udfs.arrays import Ints
-from udfs.errors import DeviceError, InferenceError
-from udfs.forward import predict, sizes_for
-from udfs.model import LoadedModel, load_model
-from udfs.options import ClassifyOptions, ModelOptions
-from udfs.records import Encoding, Predictions
-from udfs.results import make_error_rows, make_rows
-from udfs.text import Text
-from udfs.windows import cut_windows
-from udfs.words import find_words
+from spark_entities.udfs.core.aggregation import find_entities, needs_probabilities
+from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.records import Encoding, Predictions
+from spark_entities.udfs.core.results import make_error_rows, make_rows
+from spark_entities.udfs.core.text import Text
+from spark_entities.udfs.core.windows import cut_windows
+from spark_entities.udfs.core.words import find_words
+from spark_entities.udfs.errors import DeviceError, InferenceError
+from spark_entities.udfs.forward import predict, sizes_for
+from spark_entities.udfs.model import LoadedModel, load_model
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 log = logging.getLogger("spark_entities.classifier")
 
@@ -71,7 +71,7 @@ class _Distinct:
 class TokenClassifier:
     """Token classification of texts of any length.
 
-    >>> from udfs import TokenClassifier
+    >>> from spark_entities import TokenClassifier
     >>> classifier = TokenClassifier.load()
     >>> rows = classifier.classify(["Mijn naam is Emma en ik woon in Londen."])
     >>> [entity["word"] for entity in rows[0].as_py()["entities"]]

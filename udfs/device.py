@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from udfs.errors import DeviceError
+from spark_entities.udfs.errors import DeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,10 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from udfs.errors import ConfigError
-from udfs.options import ClassifyOptions, ModelOptions
-from udfs.schema import spark_type
-from udfs.worker import classify_batches, metered_type
+from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.schema import spark_type
+from spark_entities.udfs.worker import classify_batches, metered_type
 
 Kind = Literal["pandas", "arrow"]
 

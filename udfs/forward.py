@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from udfs.arrays import Ints
-from udfs.batching import Batch, lay_out, plan_batches
-from udfs.errors import DeviceError, InferenceError
-from udfs.memory import return_memory
-from udfs.model import LoadedModel
-from udfs.records import Encoding, Predictions
+from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.batching import Batch, lay_out, plan_batches
+from spark_entities.udfs.core.records import Encoding, Predictions
+from spark_entities.udfs.errors import DeviceError, InferenceError
+from spark_entities.udfs.memory import return_memory
+from spark_entities.udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.forward")
 
@@ -38,7 +38,7 @@ class Sizes:
 
 
 # Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights.
-# `jobs.benchmark sweep` measures the budgets.
+# `spark_entities.jobs.benchmark sweep` measures the budgets.
 _SIZES = {
     "cpu": Sizes(
         max_padded_tokens=1024, batch_cost_tokens=32, width_multiple=1, buffer_chars=1 << 18

@@ -1,8 +1,8 @@
 """Load a checkpoint onto a device, whole or not at all.
 
 Enters: model options, a device. Leaves: a `LoadedModel`.
-Must not import: pyspark. It and `jobs.training` alone import transformers, and torch with
-`forward`.
+Must not import: pyspark. It and `jobs.training` alone import transformers, and with
+`forward` torch.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from udfs.arrays import Bools
-from udfs.batching import Frame
-from udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
-from udfs.device import choose_device, visible_devices
-from udfs.errors import ModelLoadError
-from udfs.labels import LabelScheme
-from udfs.options import ModelOptions, Precision
-from udfs.tokenization import ChunkTokenizer
+from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
+from spark_entities.udfs.core.arrays import Bools
+from spark_entities.udfs.core.batching import Frame
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.core.tokenization import ChunkTokenizer
+from spark_entities.udfs.device import choose_device, visible_devices
+from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.options import ModelOptions, Precision
 
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
 

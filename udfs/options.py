@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
-from udfs.errors import ConfigError
+from spark_entities.udfs.errors import ConfigError
 
 AggregationStrategy = Literal["none", "simple", "first", "average", "max"]
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]

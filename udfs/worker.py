@@ -26,16 +26,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from udfs.device import Device, choose_device, count_gpus, visible_devices
-from udfs.errors import DeviceError
-from udfs.memory import return_memory
-from udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
-from udfs.results import result_type
+from spark_entities.udfs.core.results import result_type
+from spark_entities.udfs.device import Device, choose_device, count_gpus, visible_devices
+from spark_entities.udfs.errors import DeviceError
+from spark_entities.udfs.memory import return_memory
+from spark_entities.udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
 
 if TYPE_CHECKING:
     from pyspark import TaskContext
 
-    from udfs.model import LoadedModel
+    from spark_entities.udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.worker")
 _package_log = logging.getLogger("spark_entities")
@@ -86,7 +86,7 @@ def classify_batches(
     _settle_in()
     loads = _Loads()
     model, device = task_model(model_options, loads)
-    from udfs.classifier import TokenClassifier
+    from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
     buffers = gather(chain([first], filled), classifier.buffer_chars)
@@ -140,7 +140,7 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
         _limit_threads()
         key = options, device.name
         if key not in _models:
-            from udfs.model import load_model
+            from spark_entities.udfs.model import load_model
 
             nearest = _nearest(options)
             _models[key] = load_model(nearest, device.name, _executor_folder())
@@ -182,7 +182,7 @@ def describe_device() -> dict[str, str | int | None]:
         return {"host": host, "device": None, "detail": str(error), "memory_bytes": None}
     import torch
 
-    from udfs.model import torch_device
+    from spark_entities.udfs.model import torch_device
 
     target = torch_device(device.name)
     memory = None

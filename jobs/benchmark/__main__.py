@@ -11,19 +11,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.benchmark.output import print_table, save_chart, save_json
-from jobs.benchmark.workload import SCENARIOS, find_model, make_documents
-from udfs.options import BUNDLED, ModelOptions
+from spark_entities.jobs.benchmark.output import print_table, save_chart, save_json
+from spark_entities.jobs.benchmark.workload import SCENARIOS, find_model, make_documents
+from spark_entities.udfs.options import BUNDLED, ModelOptions
 
 if TYPE_CHECKING:
-    from jobs.benchmark.spark import Comparison
+    from spark_entities.jobs.benchmark.spark import Comparison
 
 _REFERENCES = ("ours, pandas", "ours, arrow")  # float32, as the rivals
 
 
 def spark(options: argparse.Namespace) -> None:
     """Ours and its rivals under Spark, on the same files, beside the bare model's limit."""
-    from jobs.benchmark.spark import Scenario, compare
+    from spark_entities.jobs.benchmark.spark import Scenario, compare
 
     scenario = Scenario(
         lengths=options.scenario,
@@ -96,8 +96,8 @@ def sweep(options: argparse.Namespace) -> None:
     """The engine with one budget of padded tokens after the other."""
     import torch
 
-    from jobs.benchmark import engine
-    from udfs.classifier import TokenClassifier
+    from spark_entities.jobs.benchmark import engine
+    from spark_entities.udfs.classifier import TokenClassifier
 
     torch.set_num_threads(options.cores)
     checkpoint = ModelOptions(name=find_model(options.model, options.output / "models"))
@@ -117,9 +117,9 @@ def engine(options: argparse.Namespace) -> None:
     """The engine beside transformers' pipeline, without Spark, and what of the device they use."""
     import torch
 
-    from jobs.benchmark.engine import compare_on_device
-    from jobs.benchmark.pipelines import make_pipeline
-    from udfs.classifier import TokenClassifier
+    from spark_entities.jobs.benchmark.engine import compare_on_device
+    from spark_entities.jobs.benchmark.pipelines import make_pipeline
+    from spark_entities.udfs.classifier import TokenClassifier
 
     torch.set_num_threads(options.cores)
     folder = find_model(options.model, options.output / "models")
@@ -156,7 +156,7 @@ def precision(options: argparse.Namespace) -> None:
     """The engine in each precision: speed, and agreement of its entities with float32's."""
     import torch
 
-    from jobs.benchmark import engine
+    from spark_entities.jobs.benchmark import engine
 
     torch.set_num_threads(options.cores)
     documents = make_documents(options.scenario, options.documents)
@@ -175,7 +175,7 @@ def profile(options: argparse.Namespace) -> None:
     """The plumbing alone: the bundled tokenizer, and a network that costs nothing."""
     import torch
 
-    from jobs.benchmark import engine
+    from spark_entities.jobs.benchmark import engine
 
     torch.set_num_threads(options.cores)
     classifier = engine.free_classifier(ModelOptions())
@@ -212,7 +212,7 @@ def _sizes(scenario: str) -> list[int]:
 
 def growth(options: argparse.Namespace) -> None:
     """The whole job over ever more titles: speed, and the memory of worker and driver."""
-    from jobs.benchmark.growth import grow
+    from spark_entities.jobs.benchmark.growth import grow
 
     rows = list(grow(options.model, options.counts, options.cores, options.output))[1:]
     print_table(
@@ -233,7 +233,7 @@ def growth(options: argparse.Namespace) -> None:
 
 def memory(options: argparse.Namespace) -> None:
     """Workers of one host with the same model: what they share, what each has to itself."""
-    from jobs.benchmark.processes import shared_memory
+    from spark_entities.jobs.benchmark.processes import shared_memory
 
     model = find_model(options.model, options.output / "models")
     rows = [(count, *shared_memory(model, count)) for count in options.workers]
@@ -277,7 +277,9 @@ _OPTIONS: dict[str, tuple[set[Callable[..., None]], dict[str, Any]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one measurement."""
-    parser = argparse.ArgumentParser(prog="python -m jobs.benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m spark_entities.jobs.benchmark", description=__doc__
+    )
     commands = parser.add_subparsers(required=True)
     for measure in (spark, engine, sweep, precision, profile, growth, memory):
         command = commands.add_parser(

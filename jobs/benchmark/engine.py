@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from jobs.benchmark.pipelines import count_tokens
-from udfs.arrays import Ints
-from udfs.classifier import TokenClassifier
-from udfs.model import LoadedModel
-from udfs.options import ClassifyOptions, ModelOptions, Precision
-from udfs.worker import gather
+from spark_entities.jobs.benchmark.pipelines import count_tokens
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.model import LoadedModel
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, Precision
+from spark_entities.udfs.worker import gather
 
 _LIMIT_SECONDS = 5.0
 _MATMUL_SIZE = {"cuda": 8192, "cpu": 1024}

@@ -12,12 +12,17 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from jobs.benchmark.processes import peak_mib, status_mib
-from jobs.benchmark.workload import find_model, make_documents, write_documents
-from jobs.config import EnrichConfig, InputSection, OutputSection, SparkSection
-from jobs.enrich import run
-from jobs.session import make_session
-from udfs.options import ModelOptions
+from spark_entities.jobs.benchmark.processes import peak_mib, status_mib
+from spark_entities.jobs.benchmark.workload import find_model, make_documents, write_documents
+from spark_entities.jobs.config.sections import (
+    EnrichConfig,
+    InputSection,
+    OutputSection,
+    SparkSection,
+)
+from spark_entities.jobs.enrich import run
+from spark_entities.jobs.spark.session import make_session
+from spark_entities.udfs.options import ModelOptions
 
 _FILES = 8
 _MARK = "SPARK_ENTITIES_GROWTH"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from udfs.options import ModelOptions
+from spark_entities.udfs.options import ModelOptions
 
 
 def peak_mib(mark: str) -> int:
@@ -54,7 +54,7 @@ def shared_memory(model: str, workers: int) -> tuple[int, int, int]:
 
 
 def _hold(model: str, pipe: Connection) -> None:
-    from udfs.classifier import TokenClassifier
+    from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier.load(ModelOptions(name=model, precision="float32"), device="cpu")
     classifier.classify(["Emma woont in Londen."])

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.types import StringType
 
-from jobs.benchmark.pipelines import WINDOW, count_tokens, make_pipeline
+from spark_entities.jobs.benchmark.pipelines import WINDOW, count_tokens, make_pipeline
 
 _RAY_OWN_CPUS = 2  # Ray counts its reading and adding tasks too; with fewer it waits for ever
 _ENTITIES = "array<struct<entity_group:string,score:float,word:string,start:int,end:int>>"

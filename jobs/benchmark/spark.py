@@ -17,15 +17,15 @@ import torch
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.benchmark import rivals
-from jobs.benchmark.engine import forward_limit
-from jobs.benchmark.processes import peak_mib
-from jobs.benchmark.workload import find_model, make_documents, write_documents
-from jobs.config import SparkSection
-from jobs.session import make_session
-from udfs.classifier import TokenClassifier
-from udfs.entities_udf import Kind, make_entities_udf
-from udfs.options import ModelOptions, Precision
+from spark_entities.jobs.benchmark import rivals
+from spark_entities.jobs.benchmark.engine import forward_limit
+from spark_entities.jobs.benchmark.processes import peak_mib
+from spark_entities.jobs.benchmark.workload import find_model, make_documents, write_documents
+from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.spark.session import make_session
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.entities_udf import Kind, make_entities_udf
+from spark_entities.udfs.options import ModelOptions, Precision
 
 _TRUNCATED_BELOW = 0.97  # share of the documents' tokens that a contender must have seen
 

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from udfs.checkpoint import BUNDLED_FOLDER
-from udfs.options import BUNDLED
+from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
+from spark_entities.udfs.options import BUNDLED
 
-_DEMO = Path(__file__).parents[2] / "conf" / "demo-documents.jsonl"
+_DEMO = Path(__file__).resolve().parents[2] / "conf" / "demo-documents.jsonl"
 _WORDS_PER_PAGE = 500
 _LONGEST = 50 * _WORDS_PER_PAGE
 _FIFTY_PAGES = 0.0001  # share of `mixed`

@@ -1,4 +1,4 @@
-"""Fine-tuning for token classification: what `jobs.finetune` is made of.
+"""Fine-tuning for token classification: what `spark_entities.jobs.finetune` is made of.
 
 ===========  =======================================================================
 texts        CoNLL files ▶ running text, and for each word the labels it may have

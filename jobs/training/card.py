@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from jobs.recipe import Corpus, Recipe
-from jobs.training.state import Progress
+from spark_entities.jobs.training.recipe import Corpus, Recipe
+from spark_entities.jobs.training.state import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

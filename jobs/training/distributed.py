@@ -14,8 +14,8 @@ import logging
 import os
 from datetime import timedelta
 
-from jobs.training.run import Job, run_training
-from jobs.training.steps import Process
+from spark_entities.jobs.training.run import Job, run_training
+from spark_entities.jobs.training.steps import Process
 
 log = logging.getLogger("spark_entities.finetune")
 
@@ -49,8 +49,8 @@ def train_distributed(job: Job, processes: int, master: str | None) -> None:
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    from jobs.config import SparkSection
-    from jobs.session import make_session
+    from spark_entities.jobs.config.sections import SparkSection
+    from spark_entities.jobs.spark.session import make_session
 
     spark = make_session(SparkSection(master=master), "spark-entities finetune")
     local = str(spark.sparkContext.master).startswith("local")

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.training.texts import IGNORED, TaggedText
-from udfs.arrays import Bools, Ints
-from udfs.batching import Frame, lay_out, plan_batches
-from udfs.classifier import TokenClassifier
-from udfs.records import Encoding, Windows
+from spark_entities.jobs.training.texts import IGNORED, TaggedText
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.core.batching import Frame, lay_out, plan_batches
+from spark_entities.udfs.core.records import Encoding, Windows
 
 STEP_COST_TOKENS = 300  # what an optimizer's step costs, in the time of a token
 TEXTS_AT_ONCE = 2000  # encoding takes much memory beside what is kept

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import torch
 
-from jobs.recipe import Corpus, Training
-from jobs.training.examples import Examples
-from jobs.training.network import Trainee
-from jobs.training.scoring import score_corpus
-from jobs.training.state import Progress, State, StateFile, Weights
-from jobs.training.steps import (
+from spark_entities.jobs.training.examples import Examples
+from spark_entities.jobs.training.network import Trainee
+from spark_entities.jobs.training.recipe import Corpus, Training
+from spark_entities.jobs.training.scoring import score_corpus
+from spark_entities.jobs.training.state import Progress, State, StateFile, Weights
+from spark_entities.jobs.training.steps import (
     Process,
     Stepper,
     make_optimizer,
@@ -27,7 +27,7 @@ from jobs.training.steps import (
     set_rate,
     synchronise,
 )
-from jobs.training.texts import TaggedText
+from spark_entities.jobs.training.texts import TaggedText
 
 log = logging.getLogger("spark_entities.finetune")
 

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
-from jobs.recipe import Recipe
-from udfs.checkpoint import find_folder
-from udfs.classifier import TokenClassifier
-from udfs.device import choose_device, visible_devices
-from udfs.errors import ModelLoadError
-from udfs.labels import LabelScheme
-from udfs.model import resolve_dtype, torch_device, wrap_network
-from udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.jobs.training.recipe import Recipe
+from spark_entities.udfs.checkpoint import find_folder
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.device import choose_device, visible_devices
+from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.model import resolve_dtype, torch_device, wrap_network
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 _HEADS = ("classifier.", "score.")
 

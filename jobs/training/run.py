@@ -17,16 +17,16 @@ from pathlib import Path
 
 import torch
 
-from jobs.recipe import Corpus, Recipe
-from jobs.training.card import CorpusSize, Run, write_card
-from jobs.training.examples import make_examples
-from jobs.training.loop import Task, train
-from jobs.training.network import Trainee, load_trainee, save_half
-from jobs.training.state import Progress, StateFile, Weights, fingerprint
-from jobs.training.steps import Process, plan_steps
-from jobs.training.texts import LabelSets, TaggedText, read_texts
-from udfs.errors import ConfigError
-from udfs.options import ModelOptions
+from spark_entities.jobs.training.card import CorpusSize, Run, write_card
+from spark_entities.jobs.training.examples import make_examples
+from spark_entities.jobs.training.loop import Task, train
+from spark_entities.jobs.training.network import Trainee, load_trainee, save_half
+from spark_entities.jobs.training.recipe import Corpus, Recipe
+from spark_entities.jobs.training.state import Progress, StateFile, Weights, fingerprint
+from spark_entities.jobs.training.steps import Process, plan_steps
+from spark_entities.jobs.training.texts import LabelSets, TaggedText, read_texts
+from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.options import ModelOptions
 
 log = logging.getLogger("spark_entities.finetune")
 

@@ -14,11 +14,11 @@ from itertools import chain
 
 import numpy as np
 
-from jobs.recipe import Corpus
-from jobs.training.examples import TEXTS_AT_ONCE, first_tokens
-from jobs.training.network import Trainee
-from jobs.training.texts import OUTSIDE, TaggedText
-from udfs.errors import ConfigError
+from spark_entities.jobs.training.examples import TEXTS_AT_ONCE, first_tokens
+from spark_entities.jobs.training.network import Trainee
+from spark_entities.jobs.training.recipe import Corpus
+from spark_entities.jobs.training.texts import OUTSIDE, TaggedText
+from spark_entities.udfs.errors import ConfigError
 
 Tags = Sequence[Sequence[str]]  # of words, by text
 

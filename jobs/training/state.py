@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from jobs.recipe import Recipe
-from udfs.errors import ConfigError
+from spark_entities.jobs.training.recipe import Recipe
+from spark_entities.udfs.errors import ConfigError
 
 Weights = dict[str, torch.Tensor]
 

@@ -16,10 +16,10 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
-from jobs.recipe import Training
-from jobs.training.examples import Examples, Step, lay_out_step, plan_epoch
-from jobs.training.network import Trainee, is_head
-from udfs.arrays import Ints
+from spark_entities.jobs.training.examples import Examples, Step, lay_out_step, plan_epoch
+from spark_entities.jobs.training.network import Trainee, is_head
+from spark_entities.jobs.training.recipe import Training
+from spark_entities.udfs.core.arrays import Ints
 
 _MAX_GRADIENT_NORM = 1.0
 

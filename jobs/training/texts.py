@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.conll import Sentence, detokenise, read_conll
-from jobs.recipe import Corpus
-from udfs.arrays import Bools, Ints
-from udfs.errors import ConfigError
+from spark_entities.jobs.scoring.conll import Sentence, detokenise, read_conll
+from spark_entities.jobs.training.recipe import Corpus
+from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.errors import ConfigError
 
 OUTSIDE = "O"
 IGNORED = -1  # the target of a word or token that nothing is known of

@@ -17,7 +17,7 @@ import pyarrow
 from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from jobs.config import (
+from spark_entities.jobs.config.sections import (
     EnrichConfig,
     ErrorsSection,
     InputSection,
@@ -25,7 +25,7 @@ from jobs.config import (
     RunSection,
     SparkSection,
 )
-from jobs.enrich import run
+from spark_entities.jobs.enrich import run
 from tests.faults.sentinels import (
     DOCUMENT,
     IDENTIFIER,

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jobs import enrich, lock, publish
-from jobs.files import FileSystem
-from jobs.outputs import RunFolders
+from spark_entities.jobs import enrich
+from spark_entities.jobs.output import lock, publish
+from spark_entities.jobs.output.filesystem import FileSystem
+from spark_entities.jobs.output.run_folders import RunFolders
 
 
 def die(*_: object) -> None:

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 
-from jobs.finetune import main
-from jobs.training.steps import Stepper
+from spark_entities.jobs.finetune import main
+from spark_entities.jobs.training.steps import Stepper
 
 
 def kill_at(step: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from jobs import enrich, publish
+from spark_entities.jobs import enrich
+from spark_entities.jobs.output import publish
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from tests.faults.cluster import survive, write_documents
 from tests.gpu.cluster import start_session
 from tests.gpu.fake_gpus import BREAK
-from tests.standalone import standalone
+from tests.support.standalone import standalone
 
 SPECULATION = {
     "spark.speculation": "true",

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.cluster import ROWS
 from tests.faults.sentinels import IDENTIFIER
 from tests.gpu.fake_gpus import WAYS
-from tests.processes import run_module
+from tests.support.processes import run_module
 
 SURVIVED = {
     "broke": True,

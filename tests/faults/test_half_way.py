@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.enrich import main
+from spark_entities.jobs.enrich import main
 from tests.faults.sentinels import find_leaks, text_of
 from tests.faults.test_killed_driver import contents
 

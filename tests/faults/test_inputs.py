@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.enrich import main
+from spark_entities.jobs.enrich import main
 from tests.faults.sentinels import DOCUMENT, text_of
 from tests.faults.test_killed_driver import contents
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.finetune import main
-from tests.families import make_checkpoint
+from spark_entities.jobs.finetune import main
+from tests.support.families import make_checkpoint
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """

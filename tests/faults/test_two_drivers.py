@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.enrich import main
+from spark_entities.jobs.enrich import main
 from tests.faults.test_killed_driver import contents, flags, ids, write_documents
 
 ROOT = Path(__file__).parents[2]

@@ -23,11 +23,11 @@ from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.check import find_devices
-from jobs.config import SparkSection
-from jobs.session import keep_workers, make_session
+from spark_entities.jobs.check import find_devices
+from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.spark.session import keep_workers, make_session
+from spark_entities.udfs.entities_udf import make_entities_udf
 from tests.gpu import fake_gpus
-from udfs.entities_udf import make_entities_udf
 
 ROOT = Path(__file__).parents[2]
 WORK = Path(pyspark.__file__).parent / "work"  # where a local cluster keeps its executors' logs
@@ -184,7 +184,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         result = SCENARIOS[sys.argv[1]](Path(folder))
     lines = clean_up(SparkSession.active())
-    ours = ("Computing on", "Loaded", "udfs.errors.DeviceError")
+    ours = ("Computing on", "Loaded", "spark_entities.udfs.errors.DeviceError")
     result["log"] = [line for line in lines if line.startswith(ours)]
     print(json.dumps(result))
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from pyspark import daemon
 
-from udfs import model, worker
+from spark_entities.udfs import model, worker
 
 BREAK = "SPARK_ENTITIES_BREAK"  # environment variable
 load_model = model.load_model

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.processes import run_module
+from tests.support.processes import run_module
 
 
 def run(scenario: str) -> Any:
@@ -49,7 +49,7 @@ def test_a_gpu_that_fails_costs_a_worker_and_no_row():
     assert [line.split(".", 2)[0].split(" ")[0] for line in result["log"]] == [
         "Computing",
         "Loaded",
-        "udfs",
+        "spark_entities",
         "Computing",
         "Loaded",
     ]

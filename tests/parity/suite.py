@@ -23,9 +23,9 @@ from transformers import (
     pipeline,
 )
 
-from tests.families import FAMILIES, make_checkpoint
-from udfs import ClassifyOptions, ModelOptions, TokenClassifier
-from udfs.options import AggregationStrategy
+from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
+from spark_entities.udfs.options import AggregationStrategy
+from tests.support.families import FAMILIES, make_checkpoint
 
 STRATEGIES = get_args(AggregationStrategy)
 MAX_SCORE_DIFFERENCE = 1e-4

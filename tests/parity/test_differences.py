@@ -13,9 +13,9 @@ from transformers import (
     pipeline,
 )
 
-from tests.families import make_checkpoint
-from udfs import ClassifyOptions, ModelOptions, TokenClassifier
-from udfs.checkpoint import BUNDLED_FOLDER
+from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
+from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
+from tests.support.families import make_checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
 

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.families import FAMILIES, make_checkpoint
 from tests.parity.suite import compare
+from tests.support.families import FAMILIES, make_checkpoint
 
 
 @pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from udfs import ClassifyOptions, ModelOptions, TokenClassifier
-from udfs.checkpoint import BUNDLED_FOLDER
+from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
+from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 
 FILE = Path(__file__).parents[2] / "conf" / "demo-documents.jsonl"
 

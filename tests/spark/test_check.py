@@ -3,10 +3,10 @@ import shutil
 import pytest
 from pyspark.sql import Row
 
-from jobs.check import check_device, main
-from udfs.checkpoint import find_checkpoint
-from udfs.errors import ConfigError
-from udfs.options import ModelOptions
+from spark_entities.jobs.check import check_device, main
+from spark_entities.udfs.checkpoint import find_checkpoint
+from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.options import ModelOptions
 
 # What `spark-entities check` says of ten set-ups that would load the model too often, compute on
 # the wrong device, or not at all. Each is refused before Spark starts.
@@ -30,7 +30,9 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_ten_bad_configurations_are_refused(name, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("jobs.check.make_session", lambda *_: pytest.fail("Spark was started"))
+    monkeypatch.setattr(
+        "spark_entities.jobs.check.make_session", lambda *_: pytest.fail("Spark was started")
+    )
     config = tmp_path / "bad.yaml"
     lines = [f"    {key}: '{value}'" for key, value in BAD[name].items()]
     config.write_text("spark:\n  config:\n" + "\n".join(lines))
@@ -82,14 +84,14 @@ def test_executors_that_lack_the_package_are_refused(spark, capsys, monkeypatch)
     def describe() -> None:
         raise ModuleNotFoundError("No module named 'udfs'")
 
-    monkeypatch.setattr("jobs.check.describe_device", describe)
+    monkeypatch.setattr("spark_entities.jobs.check.describe_device", describe)
     assert main([]) == 2
     assert "No module named 'udfs'" in (said := capsys.readouterr().err)
     assert "[executors-cannot-run]" in said
 
 
 def test_enrich_refuses_too(spark, tmp_path, capsys):
-    from jobs.enrich import main as enrich
+    from spark_entities.jobs.enrich import main as enrich
 
     arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
     arguments += ["--output.path", str(tmp_path / "out"), "--spark.config"]

@@ -71,7 +71,7 @@ def test_the_command_says_how_it_is_used(words, status):
 
 
 def test_without_java_one_line_says_what_to_install(monkeypatch, capsys):
-    from jobs.enrich import main
+    from spark_entities.jobs.enrich import main
 
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")

@@ -49,10 +49,12 @@ def test_commands_and_queries_of_a_page_run(spark, page, tmp_path, capsys):
             assert re.search(rf"^{job}:", makefile, re.MULTILINE), job
         elif program == ".venv/bin/spark-submit":
             script = rest.index("jobs/enrich.py")
-            assert import_module("jobs.enrich").main(rest[script + 1 :]) == 0, rest
+            assert import_module("spark_entities.jobs.enrich").main(rest[script + 1 :]) == 0, rest
         else:
             assert program == ".venv/bin/spark-entities", f"mark it no-run: {program}"
-            assert import_module(f"jobs.{job}").main(rest) == 0, capsys.readouterr().err
+            assert import_module(f"spark_entities.jobs.{job}").main(rest) == 0, (
+                capsys.readouterr().err
+            )
     for query in blocks(page, "sql", str(tmp_path)):
         assert spark.sql(query).collect() != []
 
@@ -79,8 +81,8 @@ def test_every_make_target_of_a_page_is_there(page):
 
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
-    from jobs.config import EnrichConfig
-    from jobs.enrich import check_model, group_columns
+    from spark_entities.jobs.config.sections import EnrichConfig
+    from spark_entities.jobs.enrich import check_model, group_columns
 
     groups = group_columns(check_model(EnrichConfig()).scheme)
     for column in ["entities", *groups, "entity_error", "entity_model", "entity_run"]:

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.notebooks import execute, read, shown
+from tests.support.notebooks import execute, read, shown
 
 
 def test_the_quickstart_shows_what_it_did_when_it_was_written():

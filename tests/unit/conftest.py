@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 
-from tests.scripted import LABELS, make_tokenizer
+from tests.support.scripted import LABELS, make_tokenizer
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from databricks.bundles.jobs import Job
 
-from jobs.config import EnrichConfig
-from jobs.enrich import check_model
-from jobs.preflight import check_settings
+from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.enrich import check_model
+from spark_entities.jobs.spark.preflight import check_settings
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "conf" / "databricks.yml"

@@ -1,4 +1,4 @@
-"""The import rule of ARCHITECTURE.md: who may know whom, and what a driver must not load."""
+"""The import rules of ARCHITECTURE.md: which room may know which, what a driver must not load."""
 
 import ast
 import subprocess
@@ -7,84 +7,83 @@ from pathlib import Path
 
 import pytest
 
+import spark_entities
+
 ROOT = Path(__file__).parents[2]
-MODULES = {path.stem: path for path in sorted((ROOT / "udfs").glob("*.py"))}
-TORCH_ALLOWED = {
-    "udfs/model.py",
-    "udfs/forward.py",
-    "udfs/device.py",  # to count GPUs, once a model is wanted
-    "udfs/worker.py",  # inside the function that limits torch's threads, once a model is wanted
-    "jobs/training/distributed.py",  # inside the function that runs in each process
-    "jobs/training/loop.py",
-    "jobs/training/network.py",
-    "jobs/training/run.py",
-    "jobs/training/state.py",
-    "jobs/training/steps.py",
-    "jobs/bundled_model.py",
-    "jobs/benchmark/engine.py",
-    "jobs/benchmark/pipelines.py",
-    "jobs/benchmark/rivals.py",
-    "jobs/benchmark/spark.py",
-    "jobs/benchmark/workload.py",
-    "jobs/benchmark/__main__.py",
-}
-PYSPARK_ALLOWED = {"schema", "entities_udf", "worker"}
-LAYERS = [
-    {"entities_udf"},
-    {"schema", "worker"},
-    {"classifier"},
-    {"forward"},
-    {"model"},
-    {
-        "device",
-        "aggregation",
-        "results",
-        "windows",
-        "batching",
-        "words",
-        "checkpoint",
-        "tokenization",
-    },
-    {"labels", "records"},
-    {"options", "text"},
-    {"errors", "arrays", "memory", "digests"},
+PATHS = [*ROOT.glob("jobs/**/*.py"), *ROOT.glob("udfs/**/*.py")]
+SOURCES = {str(path.relative_to(ROOT)): path for path in PATHS}
+FLOORS = [  # imports go down
+    "jobs/benchmark",  # runs the programs
+    "programs",
+    "jobs/training",
+    "jobs/scoring",
+    "jobs/report",
+    "jobs/enrichment",
+    "jobs/output",
+    "jobs/tables",
+    "jobs/spark",
+    "jobs/config",
+    "udfs",
+    "udfs/core",
+    "leaves",
 ]
+LEAVES = {"udfs/options.py", "udfs/errors.py"}  # what udfs/core imports of udfs
+TORCH = {"udfs/model.py", "udfs/forward.py", "jobs/training", "jobs/benchmark"}
+TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/worker.py"}  # once a model is wanted
+PYSPARK_IN_UDFS = {"udfs/schema.py", "udfs/entities_udf.py", "udfs/worker.py"}
 
 
 def imported(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in it."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def packages(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)}
+def floor(name: str) -> int:
+    """The floor of a file, by its path in the repository."""
+    if name in LEAVES:
+        return FLOORS.index("leaves")
+    room = name.rpartition("/")[0]
+    return FLOORS.index("programs" if room == "jobs" else room)
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("udfs/*.py"), *ROOT.glob("jobs/**/*.py")], ids=str)
-def test_torch_and_transformers_are_imported_where_models_are_alone(path):
-    if str(path.relative_to(ROOT)) not in TORCH_ALLOWED:
-        assert not packages(path) & {"torch", "transformers"}
+def sources_of(module: str) -> str | None:
+    """The file of ours that a module, or a name in one, comes from."""
+    parts = module.split(".")[1:] if module.startswith("spark_entities.") else []
+    while parts:
+        for name in (f"{'/'.join(parts)}.py", f"{'/'.join(parts)}/__init__.py"):
+            if name in SOURCES:
+                return name
+        parts.pop()
+    return None
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_the_engine_knows_neither_spark_nor_jobs(name):
-    assert "jobs" not in packages(MODULES[name])
-    if name not in PYSPARK_ALLOWED:
-        assert "pyspark" not in packages(MODULES[name])
+def upward(name: str) -> set[str]:
+    """What a file imports from a floor above its own."""
+    found = {sources_of(module) for module in imported(SOURCES[name])} - {None}
+    return {other for other in found if floor(other) < floor(name)}
 
 
-def test_imports_go_down_the_layers_only():
-    depth = {name: index for index, layer in enumerate(LAYERS) for name in layer}
-    assert depth.keys() == MODULES.keys() - {"__init__"}
-    for name, path in MODULES.items():
-        below = {n.removeprefix("udfs.") for n in imported(path) if n.startswith("udfs.")}
-        if name != "__init__":
-            assert all(depth[other] > depth[name] for other in below), name
+@pytest.mark.parametrize("name", SOURCES)
+def test_imports_go_down(name):
+    assert upward(name) == set()
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_torch_is_imported_where_models_are_and_spark_where_it_runs(name):
+    room, names = (
+        name.rpartition("/")[0],
+        {module.partition(".")[0] for module in imported(SOURCES[name])},
+    )
+    if not {name, room} & (TORCH | TORCH_IN_FUNCTIONS):
+        assert not names & {"torch", "transformers"}
+    if name.startswith("udfs/") and name not in PYSPARK_IN_UDFS:
+        assert "pyspark" not in names
 
 
 def run_python(code: str) -> str:
@@ -94,8 +93,8 @@ def run_python(code: str) -> str:
 
 def test_a_driver_that_only_plans_loads_no_torch():
     printed = run_python(
-        "import sys, jobs.enrich, udfs.entities_udf; from jobs.config import EnrichConfig;"
-        "from jobs.enrich import check_model; check_model(EnrichConfig());"
+        "import sys; from spark_entities import EnrichConfig, enrich, make_entities_udf;"
+        "from spark_entities.jobs.enrich import check_model; check_model(EnrichConfig());"
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
     assert printed == "set()\n"
@@ -103,8 +102,8 @@ def test_a_driver_that_only_plans_loads_no_torch():
 
 def test_the_engine_works_where_pyspark_is_not_installed():
     printed = run_python(
-        "import sys; sys.modules['pyspark'] = None; import udfs;"
-        "from udfs import ClassifyOptions, TokenClassifier, worker;"
+        "import sys; sys.modules['pyspark'] = None; from spark_entities.udfs import worker;"
+        "from spark_entities import TokenClassifier;"
         "rows = TokenClassifier.load(device='cpu').classify(['Emma woont in Londen.']);"
         "print([each['word'] for each in rows[0].as_py()['entities']], worker.task_device().name)"
     )
@@ -113,26 +112,36 @@ def test_the_engine_works_where_pyspark_is_not_installed():
 
 def test_scoring_works_where_pyspark_is_not_installed():
     printed = run_python(
-        "import sys; sys.modules['pyspark'] = None; import jobs.gold;"
-        "from jobs.scoring import score; print(score([['B-PER']], [['B-PER']]).micro.f1);"
-        "print('torch' in sys.modules)"
+        "import sys; sys.modules['pyspark'] = None; import spark_entities.jobs.scoring.gold;"
+        "from spark_entities.jobs.scoring.scores import score;"
+        "print(score([['B-PER']], [['B-PER']]).micro.f1); print('torch' in sys.modules)"
     )
     assert printed == "1.0\nFalse\n"
 
 
 def test_the_public_names_are_these():
-    import udfs
-
-    assert sorted(udfs.__all__) == [
+    assert sorted(spark_entities.__all__) == [
         "ClassifyOptions",
         "ConfigError",
         "DeviceError",
+        "EnrichConfig",
         "EnrichmentError",
         "InferenceError",
         "ModelLoadError",
         "ModelOptions",
         "PublishError",
         "TokenClassifier",
+        "enrich",
+        "keep_workers",
         "make_entities_udf",
+        "read_config",
     ]
-    assert all(getattr(udfs, name) is not None for name in udfs.__all__)
+    assert all(getattr(spark_entities, name) is not None for name in spark_entities.__all__)
+
+
+def test_a_checkout_gives_the_public_names_of_udfs_too_and_one_cache():
+    printed = run_python(
+        "import spark_entities; from udfs import TokenClassifier, make_entities_udf;"
+        "print(TokenClassifier is spark_entities.TokenClassifier)"
+    )
+    assert printed == "True\n"

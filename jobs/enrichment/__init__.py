@@ -1,0 +1,1 @@
+"""The enrichment itself: prepared, planned, measured."""

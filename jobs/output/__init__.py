@@ -1,0 +1,1 @@
+"""Tables out: staged, put in place whole, recorded."""

@@ -1,0 +1,113 @@
+"""One run at a time on an output: a lock file beside it, which its holder keeps touching.
+
+Enters: a file system and a path. Leaves: a lock, or the refusal of a second run.
+Must not import: torch, transformers.
+
+A holder that was killed touches no more. Who finds its lock looks for its process, or watches the
+lock for a while: by its changing, not by the time it shows, as clocks of machines differ.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from spark_entities.jobs.output.filesystem import FileSystem
+from spark_entities.udfs.errors import ConfigError, PublishError
+
+_TOUCH_SECONDS = 5.0
+_WATCH_SECONDS = 30.0  # several touches
+_LOOK_SECONDS = 0.5
+
+
+class Lock:
+    """A lock that this process holds."""
+
+    def __init__(self, files: FileSystem, path: str, content: str) -> None:
+        self._files = files
+        self._path = path
+        self._content = content
+        self._released = threading.Event()
+        self._toucher = threading.Thread(target=self._keep, name="output-lock", daemon=True)
+        self._toucher.start()
+
+    def check(self) -> None:
+        """Make sure that nobody has taken the lock away, thinking that this process was dead.
+
+        Raises:
+            PublishError: if somebody has.
+
+        """
+        if self._files.read(self._path) != self._content:
+            raise PublishError(
+                f"{self._path} was taken by another run while this one stood still; nothing was "
+                f"published. Run it again when the other has ended."
+            )
+
+    def release(self) -> None:
+        """Let others have it."""
+        self._released.set()
+        self._toucher.join()
+        if self._files.read(self._path) == self._content:
+            self._files.delete(self._path)
+
+    def _keep(self) -> None:
+        while not self._released.wait(_TOUCH_SECONDS):
+            with suppress(Exception):  # `check` finds out
+                self._files.touch(self._path)
+
+
+@contextmanager
+def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
+    """Hold the lock at a path; one that a dead process has left is taken over.
+
+    Raises:
+        ConfigError: if another run holds it.
+
+    """
+    holder = {"run": run_id, "host": socket.gethostname(), "pid": os.getpid()}
+    content = json.dumps(holder)
+    while not files.create(path, content):
+        found = files.read(path)
+        if found is not None and _lives(files, path, found):
+            raise ConfigError(
+                f"another run is writing to the same output: {found}, by {path}. Wait for it to "
+                f"end, or choose another output.path."
+            )
+        if files.read(path) == found:  # else another has taken it over meanwhile
+            files.delete(path)
+    lock = Lock(files, path, content)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def _lives(files: FileSystem, path: str, found: str) -> bool:
+    """Tell whether the holder of a lock lives: its process is here, and it touches its lock."""
+    with suppress(ValueError):  # it may be in the midst of being written
+        holder = json.loads(found)
+        if holder["host"] == socket.gethostname() and not _is_running(holder["pid"]):
+            return False
+    touched = files.modified(path)
+    watched = time.monotonic() + _WATCH_SECONDS
+    while time.monotonic() < watched:
+        if files.modified(path) != touched:
+            return files.modified(path) is not None
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

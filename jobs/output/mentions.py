@@ -1,0 +1,85 @@
+"""How a result lies in its output: a row for each document or for each mention; in partitions.
+
+Enters: documents with their entities. Leaves: rows of mentions; or the reason why columns of the
+input cannot be those that are asked for. Must not import: torch, transformers. Runs on Spark
+Connect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from spark_entities.jobs.config.sections import MENTIONS, EnrichConfig, OutputSection
+from spark_entities.jobs.tables.reading import check_id, quoted
+from spark_entities.udfs.errors import ConfigError, PublishError
+
+_PARTS = (T.StringType, T.IntegralType, T.DateType, T.BooleanType)
+_OF_MENTIONS = {"entity_group", "entity", "score", "index", "word", "start", "end"}
+
+
+def make_mentions(documents: DataFrame, kept: Sequence[str]) -> DataFrame:
+    """Lay out enriched documents as mentions, a row each; those without any have no row.
+
+    Args:
+        documents: with the columns `entities` and `entity_model`.
+        kept: columns of the document that its mentions repeat, first of all its id.
+
+    """
+    columns = [F.col(quoted(name)) for name in kept]
+    return documents.select(*columns, F.inline("entities"), "entity_model")
+
+
+def count_mentions(documents: DataFrame, mentions: DataFrame) -> int:
+    """Count the mentions that were written, and refuse fewer or more than the documents have."""
+    sizes = F.sum(F.coalesce(F.array_size("entities"), F.lit(0)))
+    wanted = documents.select(F.coalesce(sizes, F.lit(0)).alias("mentions")).collect()[0][0]
+    written = mentions.count()
+    if written != wanted:
+        raise PublishError(
+            f"{wanted} mentions were found and {written} written; they were not published."
+        )
+    return written
+
+
+def kept_columns(section: OutputSection, id_column: str | None) -> list[str]:
+    """Name the columns of a document that its mentions repeat: its id, and what parts the files."""
+    return list(dict.fromkeys([str(id_column), *section.partition_by]))
+
+
+def check_layout(df: DataFrame, config: EnrichConfig) -> None:
+    """Refuse columns of the input that the output cannot be parted by, or mentions known by.
+
+    Raises:
+        ConfigError: naming the column and the ones there are.
+
+    """
+    for name in config.output.partition_by:
+        _check_partition(df, name, config.input.text_column)
+    if config.output.layout == MENTIONS:
+        check_id(df, config.input)
+        kept = kept_columns(config.output, config.input.id_column)
+        clashes = [name for name in kept if name.lower() in _OF_MENTIONS]
+        if clashes:
+            raise ConfigError(
+                f"output.layout='mentions': the columns {', '.join(clashes)} of the input would "
+                f"stand beside those of a mention that have these names. Rename them first."
+            )
+
+
+def _check_partition(df: DataFrame, name: str, text_column: str) -> None:
+    fields = {field.name: field.dataType for field in df.schema.fields}
+    if name not in fields:
+        raise ConfigError(
+            f"output.partition_by names {name!r}, which is not a column of the input. Its "
+            f"columns: {', '.join(fields)}."
+        )
+    if name == text_column or not isinstance(fields[name], _PARTS):
+        raise ConfigError(
+            f"output.partition_by names {name!r}, a column of type {fields[name].simpleString()}"
+            f"{' with the texts' if name == text_column else ''}. Its values name folders: choose "
+            f"a column of short strings, whole numbers, dates or booleans."
+        )

@@ -1,0 +1,125 @@
+"""What the page about a run tells of a written result, beside the counts of the run.
+
+Enters: what was written. Leaves: reasons of errors; names and documents where they are asked for.
+Must not import: torch, transformers. Runs on Spark Connect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
+from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.tables.reading import quoted
+
+_REASONS = 20
+_SAMPLE_CHARS = 1000
+
+Counts = Sequence[tuple[str, int]]  # most frequent first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The beginning of a document, and its entities there: start, end, group or label."""
+
+    text: str
+    entities: Sequence[tuple[int, int, str]]
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was found in a result. Names and samples are personal data, and there only if asked for.
+
+    All numbers count documents.
+    """
+
+    errors: Counts = ()
+    names: Mapping[str, Counts] = field(default_factory=dict)  # by group
+    samples: Sequence[Sample] = ()
+
+
+def read_findings(
+    written: DataFrame, config: EnrichConfig, columns: Mapping[str, str], *, failed: int
+) -> Findings:
+    """Read from a result what the configuration wants to be told; nothing where nothing failed.
+
+    Args:
+        written: the result.
+        config: with the numbers of names and of samples.
+        columns: the group of each column of names.
+        failed: how many documents have an error.
+
+    """
+    wanted, text_column = config.report, config.input.text_column
+    return Findings(
+        errors=read_errors(written) if failed else (),
+        names=read_names(written, columns, wanted.names) if wanted.names else {},
+        samples=read_samples(written, text_column, wanted.samples) if wanted.samples else (),
+    )
+
+
+def read_errors(written: DataFrame) -> Counts:
+    """Count the documents of each reason why there are no entities."""
+    failed = written.where(F.col("entity_error").isNotNull())
+    counts = failed.groupBy(F.col("entity_error").alias("reason")).count()
+    rows = counts.orderBy(F.desc("count"), "reason").limit(_REASONS).collect()
+    return [(row["reason"], row["count"]) for row in rows]
+
+
+def read_names(written: DataFrame, columns: Mapping[str, str], limit: int) -> dict[str, Counts]:
+    """Find the names that stand in most documents.
+
+    Args:
+        written: the result.
+        columns: the group of each column of names.
+        limit: how many names of each group.
+
+    """
+    mentions = [_grouped(F.col(quoted(column)), group) for column, group in columns.items()]
+    counts = written.select(F.inline(F.concat(*mentions))).groupBy("group", "name").count()
+    place = F.row_number().over(Window.partitionBy("group").orderBy(F.desc("count"), "name"))
+    rows = counts.withColumn("place", place).where(F.col("place") <= limit).collect()
+    found: dict[str, list[tuple[str, int]]] = {}
+    for row in sorted(rows, key=lambda row: row["place"]):
+        found.setdefault(row["group"], []).append((row["name"], row["count"]))
+    return dict(found)
+
+
+def _grouped(words: Column, group: str) -> Column:
+    """Put its group beside each word; nothing where there are no words."""
+    empty = F.array().cast("array<string>")
+    return F.transform(
+        F.coalesce(words, empty),
+        lambda word: F.struct(F.lit(group).alias("group"), word.alias("name")),
+    )
+
+
+def read_samples(written: DataFrame, text_column: str, limit: int) -> list[Sample]:
+    """Read the beginnings of some documents in which something was found."""
+    rows = (
+        written.where(F.array_size("entities") > 0)
+        .select(
+            F.substring(F.col(quoted(text_column)), 1, _SAMPLE_CHARS + 1).alias("text"), "entities"
+        )
+        .take(limit)
+    )
+    return [_sample(row) for row in rows]
+
+
+def _sample(row: Row) -> Sample:
+    """Cut a document where it gets long, but through no entity."""
+    text, entities = row["text"], row["entities"]
+    end = min(len(text), _SAMPLE_CHARS)
+    end = min([end, *(e["start"] for e in entities if e["start"] < end < e["end"])])
+    inside = [e for e in entities if e["end"] <= end]
+    name = "entity_group" if "entity_group" in entities[0] else "entity"
+    return Sample(
+        text=text[:end],
+        entities=[(e["start"], e["end"], e[name]) for e in inside],
+        cut=end < len(text),
+    )

@@ -1,0 +1,188 @@
+"""What a job tells the person who ran it.
+
+Must not import: torch, transformers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+from rich.box import ROUNDED
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spark_entities.jobs.tables.reading import quoted
+
+_COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue", "bold red")
+_SHOWN_CHARS = 300
+_SHOWN_ENTITIES = 8
+_PLAIN_WIDTH = 110  # columns, where the output is no terminal
+LENGTH_EDGES = (0, 1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # in tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run did and what it cost."""
+
+    documents: int
+    failed: int
+    entities: dict[str, int]  # mentions by group
+    num_tokens: int
+    num_windows: int
+    num_model_tokens: int
+    num_padded_tokens: int
+    num_model_loads: int
+    load_seconds: float
+    forward_seconds: float
+    devices: Sequence[str]  # those that models ran on, as torch names them
+    lengths: Sequence[int]  # documents by length, as LENGTH_EDGES cuts it
+    seconds: float
+    run_id: str | None  # none where there were several
+    result: str  # the folder or table, as it is printed
+    page: str | None = None  # where the page about the run is
+
+    @classmethod
+    def from_metrics(
+        cls,
+        metrics: Mapping[str, Any],
+        *,
+        groups: Sequence[str],
+        result: str,
+        run_id: str | None,
+        seconds: float,
+        page: str | None = None,
+    ) -> Summary:
+        """Build it from what the run observed; an empty table observes nulls."""
+        counts: dict[str, Any] = {name: value or 0 for name, value in metrics.items()}
+        counts["devices"] = metrics["devices"] or ()
+        mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
+        lengths = [counts.pop(name) for name in length_names()]
+        return cls(
+            **counts,
+            entities=mentions,
+            lengths=lengths,
+            result=result,
+            run_id=run_id,
+            seconds=seconds,
+            page=page,
+        )
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the documents per second of the whole run."""
+        return self.num_tokens / self.seconds
+
+    @property
+    def padding_share(self) -> float:
+        """Share of what the model was given that was padding, 0 to 1."""
+        return 1 - self.num_model_tokens / self.num_padded_tokens if self.num_padded_tokens else 0.0
+
+
+def length_names() -> list[str]:
+    """Name the metrics that count documents by length."""
+    return [f"length_{index}" for index in range(len(LENGTH_EDGES))]
+
+
+def count_lengths(num_tokens: Column) -> list[Column]:
+    """Count documents by their number of tokens, as metrics of a run."""
+    tokens = F.coalesce(num_tokens, F.lit(0))
+    ends = [*LENGTH_EDGES[1:], 1 << 62]
+    inside = [
+        (tokens >= start) & (tokens < end) for start, end in zip(LENGTH_EDGES, ends, strict=True)
+    ]
+    names = length_names()
+    return [F.count_if(each).alias(name) for name, each in zip(names, inside, strict=True)]
+
+
+def make_console() -> Console:
+    """Make a console for standard output: in colour on a terminal, wide enough elsewhere."""
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def print_summary(summary: Summary) -> None:
+    """Print a run's summary."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    mentions = [f"{count:,} {group}" for group, count in summary.entities.items()]
+    rows = {
+        "documents": f"{summary.documents:,}",
+        "entities": f"{sum(summary.entities.values()):,} ({', '.join(mentions)})",
+        "errors": f"{summary.failed:,}",
+        "tokens": f"{summary.num_tokens:,} in {summary.num_windows:,} windows",
+        "speed": f"{summary.tokens_per_second:,.0f} tokens/s over {summary.seconds:.1f} s; "
+        f"{summary.forward_seconds:.1f} s in the model",
+        "padding": f"{summary.padding_share:.1%}",
+        "model loads": f"{summary.num_model_loads} ({summary.load_seconds:.1f} s)",
+        "devices": ", ".join(summary.devices) or "none",
+        "result": summary.result,
+    }
+    if summary.page is not None:
+        rows["report"] = summary.page
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console = make_console()
+    console.print()
+    console.print(table)
+
+
+def print_documents(result: DataFrame, text_column: str, count: int) -> None:
+    """Print the beginning of some documents with their entities, coloured by group."""
+    rows = result.select(
+        F.substring(F.col(quoted(text_column)), 1, _SHOWN_CHARS).alias("text"),
+        "entities",
+        F.col("entity_error").alias("error"),
+    ).take(count)
+    table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
+    table.add_column("document", ratio=3, overflow="fold")
+    table.add_column("entities", ratio=2, overflow="fold")
+    colours = _Colours()
+    for row in rows:
+        table.add_row(_beginning(row, colours), _mentions(row, colours))
+    make_console().print(table)
+
+
+class _Colours:
+    """A colour for each group, in order of appearance."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, str] = {}
+
+    def __getitem__(self, group: str) -> str:
+        return self._of.setdefault(group, _COLOURS[len(self._of) % len(_COLOURS)])
+
+
+def _group(entity: Row) -> str:
+    return str(entity["entity_group"] if "entity_group" in entity else entity["entity"])
+
+
+def _beginning(row: Row, colours: _Colours) -> Text:
+    if row["text"] is None:
+        return Text("null", style="dim italic")
+    cut = len(row["text"]) == _SHOWN_CHARS
+    text = Text(row["text"] + ("…" if cut else ""))
+    for entity in row["entities"] or []:
+        text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
+    return text
+
+
+def _mentions(row: Row, colours: _Colours) -> Text:
+    if row["error"] is not None:
+        return Text(row["error"], style="red")
+    entities = row["entities"] or []
+    lines = []
+    for entity in entities[:_SHOWN_ENTITIES]:
+        word = " ".join(entity["word"].split())
+        place = f"[{entity['start']}, {entity['end']})"
+        group = _group(entity)
+        lines.append(Text.assemble(word, " ", (group, colours[group]), " ", (place, "dim")))
+    if len(entities) > _SHOWN_ENTITIES:
+        lines.append(Text(f"and {len(entities) - _SHOWN_ENTITIES} more", style="dim"))
+    return Text("\n").join(lines)

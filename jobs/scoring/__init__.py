@@ -1,0 +1,1 @@
+"""Scores: gold tags, predictions held against them."""

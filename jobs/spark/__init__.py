@@ -1,0 +1,1 @@
+"""Spark: its session, workers, settings and errors."""

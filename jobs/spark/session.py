@@ -1,0 +1,151 @@
+"""The Spark session of a job: the one that is there, or one of its own; and its Python workers.
+
+Must not import: torch, transformers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+from pyspark.sql import SparkSession
+from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.utils import is_remote
+
+from spark_entities.jobs.config.sections import SparkSection, is_secret, resolve_secrets
+from spark_entities.udfs.errors import ConfigError
+
+# What Spark must not show in its UI and logs: more than it hides by default.
+_SECRETS = "(?i)secret|passw|passphrase|pwd|token|credential|(api|access|account)[._-]?key"
+_REDACTION = {
+    "spark.redaction.regex": _SECRETS,
+    "spark.sql.redaction.options.regex": f"{_SECRETS}|url",
+}
+_QUIET = {"spark.ui.showConsoleProgress": "false"}  # jobs/spark/progress.py shows more
+
+NO_JAVA = (
+    "Java is missing: Spark needs Java 17. Install it (Debian, Ubuntu: apt install "
+    "openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME."
+)
+
+
+def is_client(section: SparkSection) -> bool:
+    """Tell whether the session of a job is a client of Spark Connect.
+
+    Raises:
+        ConfigError: if settings and environment name two places to run at.
+
+    """
+    remote, master = "SPARK_REMOTE" in os.environ, section.master or ""
+    if remote and master and not master.startswith("sc://"):
+        raise ConfigError(
+            f"spark.master={master!r} and the environment variable SPARK_REMOTE name two places "
+            f"to run at. Take one of them away."
+        )
+    return is_remote() or remote or master.startswith("sc://")
+
+
+def check_publishes(section: SparkSection) -> None:
+    """Refuse to publish from a client of Spark Connect.
+
+    Raises:
+        ConfigError: if the session of the job is one. Its address, which may hold a token, is not
+            quoted.
+
+    """
+    if is_client(section):
+        where = "SPARK_REMOTE" if section.master is None else "spark.master=sc://…"
+        raise ConfigError(
+            f"{where} is a Spark Connect server. Results are published by renaming folders, which "
+            f"its clients cannot do. Run this job by spark-submit, or with a spark.master such as "
+            f"local[2]; or write what spark_entities.enrich(df, config) plans to a table whose "
+            f"format has transactions (docs/connect.md)."
+        )
+
+
+def make_session(section: SparkSection, name: str) -> SparkSession:
+    """Return the active session, or start one with the settings of the configuration.
+
+    A master `sc://…`, or the environment variable `SPARK_REMOTE`, is a Spark Connect server.
+
+    Raises:
+        ConfigError: if there is no Java to start one.
+
+    """
+    if is_client(section):
+        return _connect(section)
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        raise ConfigError(NO_JAVA)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    config = {**_REDACTION, **_QUIET, **resolve_secrets(section.config)}
+    if section.master is not None:
+        config["spark.master"] = section.master
+    from pyspark import SparkConf, SparkContext
+
+    # Starts Java, where none runs: with what must stand on its command line, but no secret.
+    shown = SparkConf(loadDefaults=False)
+    shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
+    SparkContext._ensure_initialized(conf=shown)
+    builder = SparkSession.builder.appName(name)
+    for key, value in config.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _connect(section: SparkSection) -> SparkSession:
+    """Connect to a server, whose own settings say what it shows in its logs."""
+    builder = SparkSession.builder
+    if section.master is not None:
+        builder = builder.remote(section.master)
+    for key, value in resolve_secrets(section.config).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def task_slots(spark: SparkSession) -> int:
+    """Count the tasks that run at once."""
+    cores = spark.sparkContext.defaultParallelism
+    return max(1, cores // int(spark.conf.get("spark.task.cpus", "1") or 1))
+
+
+@contextmanager
+def keep_workers(
+    spark: SparkSession, slots: int | None = None, every_seconds: float = 20
+) -> Iterator[None]:
+    """Keep Python workers, and the models in them, while nothing runs.
+
+    Spark ends workers after a minute without any Python in their executor, and has no setting for
+    it. Inside this context a task that does nothing goes to each slot from time to time.
+
+    Args:
+        spark: the session.
+        slots: how many tasks run at once; what Spark says when absent, which a client of Spark
+            Connect cannot see.
+        every_seconds: how often.
+
+    """
+    if slots is None:
+        slots = 1 if is_remote() else task_slots(spark)
+
+    @pandas_udf("long")  # type: ignore[call-overload,untyped-decorator]
+    def nothing(values: pd.Series) -> pd.Series:
+        return values
+
+    def touch() -> None:
+        while not done.wait(every_seconds):
+            touched = spark.range(0, slots, 1, slots).select(nothing("id"))
+            touched.write.format("noop").mode("overwrite").save()
+
+    done = threading.Event()
+    toucher = threading.Thread(target=touch, name="keep-workers", daemon=True)
+    toucher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        toucher.join()

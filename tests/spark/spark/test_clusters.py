@@ -1,0 +1,123 @@
+"""The job on a cluster whose hosts have no source tree: what docs/clusters.md says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from tests.support.processes import ROOT
+from tests.support.standalone import standalone
+
+SUBMITTED = """
+import json, os, sys
+from spark_entities.jobs.enrich import main
+status = main(sys.argv[1:])
+
+from pyspark.sql import SparkSession
+spark = SparkSession.active()
+
+def tell(batches):
+    import spark_entities.udfs
+    for batch in batches:
+        told = batch.assign(udfs=udfs.__file__, cwd=os.getcwd(), prefix=sys.prefix)
+        yield told[["udfs", "cwd", "prefix"]]
+
+rows = spark.range(0, 8, 1, 8).mapInPandas(tell, "udfs string, cwd string, prefix string")
+print(json.dumps({"status": status, "told": [list(row) for row in rows.distinct().collect()]}))
+"""
+
+
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel from a copy of the sources, as a build leaves files among them."""
+    copy = folder / "sources"
+    for name in ("jobs", "udfs"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def make_environment(folder: Path) -> Path:
+    """Make an environment that has the wheel; what it needs, it takes from that of the tests.
+
+    A whole environment, with torch, would be packed for minutes. A path that is appended brings no
+    source tree with it, as the editable installation of the tests does.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = str(folder / "bin" / "python")
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
+    subprocess.run([*install, "--no-index", str(build_wheel(folder.parent / "dist"))], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    needed = sysconfig.get_paths()["purelib"]
+    (packages / "needed.pth").write_text(f"import sys; sys.path.append({needed!r})\n")
+    return folder
+
+
+def pack(folder: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        tar.add(folder, ".")
+
+
+@pytest.mark.slow
+def test_executors_take_code_and_model_from_archives(tmp_path):
+    environment = make_environment(tmp_path / "environment")
+    shutil.copytree(ROOT / "udfs" / "bundled", tmp_path / "here" / "model")
+    pack(environment, tmp_path / "environment.tar.gz")
+    pack(tmp_path / "here" / "model", tmp_path / "model.tar.gz")
+    (tmp_path / "here" / "submitted.py").write_text(SUBMITTED)
+    lines = (ROOT / "conf" / "demo-documents.jsonl").read_text("utf-8").splitlines()
+    for number in range(2):
+        (tmp_path / f"in-{number}.json").write_text("\n".join(lines[number::2]))
+    with standalone(tmp_path, workers=2, cores=1) as master:
+        result = submit(master, tmp_path, environment)
+    assert result["status"] == 0
+    executors = {cwd for _, cwd, _ in result["told"]}
+    assert len(executors) == 2
+    for udfs, cwd, prefix in result["told"]:
+        assert Path(cwd).is_relative_to(tmp_path)
+        assert prefix == f"{cwd}/environment"
+        assert Path(udfs).is_relative_to(prefix)
+    logs = "".join(path.read_text("utf-8") for path in tmp_path.glob("worker-*/app-*/*/stderr"))
+    loaded = {*re.findall(r"Loaded (\S+) on cpu", logs)}
+    assert loaded
+    assert loaded <= {f"{executor}/model" for executor in executors}
+
+
+def submit(master: str, folder: Path, environment: Path) -> dict[str, object]:
+    """Submit the job from a folder without a source tree; returns what it prints last."""
+    home = Path(pyspark.__file__).parent
+    archives = [f"{folder}/environment.tar.gz#environment", f"{folder}/model.tar.gz#model"]
+    settings = {
+        "spark.archives": ",".join(archives),
+        "spark.pyspark.python": "./environment/bin/python",
+        "spark.pyspark.driver.python": str(environment / "bin" / "python"),
+        "spark.executor.memory": "1g",
+        "spark.ui.enabled": "false",
+        "spark.sql.files.maxPartitionBytes": "30k",
+    }
+    configured = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
+    done = subprocess.run(
+        [
+            *[home / "bin" / "spark-submit", "--master", master, *configured, "submitted.py"],
+            *["--input.path", str(folder / "in-*.json"), "--input.format", "json"],
+            *["--model.name", "./model", "--output.path", str(folder / "out")],
+        ],
+        cwd=folder / "here",
+        env={**os.environ, "SPARK_HOME": str(home), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])

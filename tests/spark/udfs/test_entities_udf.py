@@ -1,0 +1,86 @@
+import pytest
+from pyspark.sql import functions as F
+
+from spark_entities import ClassifyOptions, ConfigError, TokenClassifier, make_entities_udf
+from spark_entities.udfs.schema import spark_type
+from spark_entities.udfs.worker import metered_type
+
+TEXTS = [
+    "Mijn naam is Emma en ik woon in Londen.",
+    None,
+    "",
+    " \n",
+    "Frans van Houten werkte bij Philips (Eindhoven).",
+    "東京 👩\u200d👧 Zürich",
+    "Anna " * 600,
+]
+
+
+def classify(spark, texts, kind, strategy="first", num_partitions=2):
+    options = ClassifyOptions(aggregation_strategy=strategy)
+    df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
+    udf = make_entities_udf(classify_options=options, kind=kind)
+    df = df.repartition(num_partitions).withColumn("result", udf(F.col("text")))
+    assert df.schema["result"].dataType == spark_type(metered_type(strategy))
+    rows = {row["id"]: row["result"].asDict(recursive=True) for row in df.collect()}
+    for row in rows.values():
+        row.pop("metrics")
+    return [rows[index] for index in range(len(texts))]
+
+
+@pytest.fixture(scope="module", params=["first", "none"])
+def expected(request):
+    options = ClassifyOptions(aggregation_strategy=request.param)
+    return request.param, TokenClassifier.load(None, options, "cpu").classify(TEXTS).to_pylist()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_both_kinds_give_the_rows_of_the_engine(spark, kind, expected):
+    strategy, rows = expected
+    for row in rows:
+        for entity in row["entities"] or []:
+            entity["score"] = pytest.approx(entity["score"], abs=1e-5)
+    assert classify(spark, TEXTS, kind, strategy) == rows
+    assert [len(rows[i]["entities"] or []) > 0 for i in (0, 1, 2, 3, 4)] == [
+        True,
+        *[False] * 3,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_a_partition_without_entities_is_no_trouble(spark, kind):
+    rows = classify(spark, ["", None, " "], kind, num_partitions=1)
+    assert [row["entities"] for row in rows] == [[], None, []]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_empty_partitions_are_no_trouble(spark, kind):
+    assert classify(spark, [None, "Emma"], kind, num_partitions=8)[0]["entities"] is None
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_an_empty_table_has_the_schema_too(spark, kind):
+    assert classify(spark, [], kind) == []
+
+
+def test_a_filter_does_not_evaluate_the_udf_twice(spark):
+    df = spark.createDataFrame([("Emma",)], "text string")
+    df = df.withColumn("result", make_entities_udf()(F.col("text")))
+    plan = df.where(F.size("result.entities") > 0).select("result.entities", "result.error")
+    text = plan._jdf.queryExecution().executedPlan().toString()
+    assert text.count("pandas_entities(") == 1
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_bytes_that_are_no_utf8_are_read_as_replacement_characters(spark, kind):
+    before, after = b"Mijn naam is Emma. ".hex(), b" Hij woont in Londen.".hex()
+    df = spark.sql(f"SELECT CAST(X'{before}ff{after}' AS STRING) AS text")
+    row = df.withColumn("r", make_entities_udf(kind=kind)("text")).select("r.*").collect()[0]
+    assert row["error"] is None
+    assert [(e["word"], e["start"]) for e in row["entities"]] == [("Emma", 13), ("Londen", 34)]
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ConfigError, match="kind='rdd' is not one of pandas, arrow"):
+        make_entities_udf(kind="rdd")

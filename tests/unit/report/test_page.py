@@ -1,0 +1,221 @@
+"""The page about a run: whole, escaped, without a script, and quoting nothing unless asked."""
+
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from spark_entities.jobs.config.sections import EnrichConfig, load_config
+from spark_entities.jobs.report.content import Findings, Sample
+from spark_entities.jobs.report.page import check_folder, make_page, parts, save_page
+from spark_entities.jobs.report.terminal import LENGTH_EDGES, Summary
+from spark_entities.udfs.errors import ConfigError
+
+EVIL = "<script>alert('&')</script>"
+INLINE = {"mark", "small", "code", "bdi", "cite"}
+VOID = {"meta", "br", "img", "link"}
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements, and the text outside its style."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.text += "" if tag in INLINE else " "
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+
+def summary(**changes):
+    values = {
+        "documents": 1200, "failed": 0, "entities": {"PER": 30, "LOC": 60}, "num_tokens": 90_000,
+        "num_windows": 1300, "num_model_tokens": 95_000, "num_padded_tokens": 100_000,
+        "num_model_loads": 2, "load_seconds": 3.0, "forward_seconds": 50.0, "devices": ["cpu"],
+        "lengths": [0] * len(LENGTH_EDGES), "seconds": 3600.0, "run_id": "run-a",
+        "result": "file:/out/entity_run=run-a",
+    }  # fmt: skip
+    return Summary(**values | changes)
+
+
+def make(findings=None, config=None, record=None, **changes):
+    record = {"ended": "2026-01-02T03:04:05+00:00", "model": "bundled@1", "classify": {}} | (
+        record or {}
+    )
+    config = config or EnrichConfig()
+    run = summary(**changes)
+    groups = {group: group for group in run.entities}
+    page = Page(make_page(run, record, config, findings or Findings(), groups))
+    assert page.open == []  # each element was closed
+    return page
+
+
+def test_the_figures_of_the_run_are_told():
+    page = make(failed=3, findings=Findings(errors=[("longer than x", 3)]))
+    text = " ".join(page.text.split())
+    for told in [
+        "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of documents",
+        "25 over 1:00:00", "longer than x 3", "Padding 5.0%", "PER 30", "LOC 60",
+    ]:  # fmt: skip
+        assert told in text, told
+
+
+def test_power_is_hours_times_watts_times_intensity():
+    config = EnrichConfig(report={"watts": 2000, "grams_co2e_per_kwh": 300})
+    text = " ".join(make(config=config).text.split())
+    assert "Hours 1 Watts 2,000 Energy 2 kWh" in text
+    assert "Carbon 600 g CO2e" in text
+
+
+def test_the_page_needs_nothing_else_and_runs_no_script():
+    page = make(Findings(names={"PER": [("Emma", 2)]}, samples=[Sample(text="x", entities=[])]))
+    assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object"}
+    for _, attributes in page.elements:
+        assert not {name for name in attributes if name.startswith("on") or name in ("src", "href")}
+    policies = [a["content"] for _, a in page.elements if "http-equiv" in a]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
+
+
+def test_whatever_is_told_is_escaped():
+    sample = Sample(text=f"{EVIL} en Emma", entities=[(0, len(EVIL), EVIL)])
+    findings = Findings(errors=[(EVIL, 1)], names={EVIL: [(EVIL, 1)]}, samples=[sample])
+    page = make(
+        findings,
+        config=EnrichConfig(input={"path": EVIL}),
+        record={"model": EVIL},
+        entities={EVIL: 1},
+        run_id=EVIL,
+        result=EVIL,
+        devices=[EVIL],
+    )
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert page.text.count(EVIL) >= 10  # as text, wherever it stood
+
+
+def test_names_and_documents_are_there_when_they_are_asked_for():
+    sample = Sample(text="Emma woont in Londen", entities=[(0, 4, "PER"), (14, 20, "LOC")])
+    page = make(Findings(names={"PER": [("Emma", 7)]}, samples=[sample]))
+    marks = [a["class"] for tag, a in page.elements if tag == "mark"]
+    assert marks == ["c0", "c1"]  # the colours of their groups
+    assert "EmmaPER woont in LondenLOC" in page.text
+    assert "This page quotes documents" in page.text
+    assert "This page holds no text" in make().text
+
+
+def test_columns_stand_for_the_classes_that_have_documents():
+    counts = [0, 2, 0, 8] + [0] * (len(LENGTH_EDGES) - 4)
+    page = make(lengths=counts)
+    shares = [a["style"] for tag, a in page.elements if "style" in a][2:]  # after two groups
+    assert shares == ["--share: 25.0%", "--share: 100.0%"]
+    text = re.search(r"Documents by length(.*)Documents of so many", page.text, re.DOTALL)
+    assert text[1].split() == ["2", "1", "16", "8", "32"]
+
+
+def test_a_run_of_nothing_has_a_page_too():
+    page = make(
+        documents=0, entities={}, num_tokens=0, num_model_tokens=0, num_padded_tokens=0, devices=()
+    )
+    assert "0.0% of documents" in page.text
+
+
+def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addresses():
+    config = EnrichConfig(
+        input={"path": "in.json", "format": "json", "options": {"header": "geheim"}},
+        spark={"config": {"spark.x": "geheim"}},
+        model={"name": "some/model", "revision": "a" * 40},
+        run={"skip_existing": False, "show_documents": 3},
+    )
+    text = " ".join(make(config=config).text.split())
+    assert "input.format json" in text
+    assert "model.name some/model" in text
+    assert "run.show_documents 3" in text
+    assert "input.text_column" not in text
+    assert "None" not in text
+    assert "geheim" not in text
+
+
+def test_entities_cut_a_sample_into_parts():
+    sample = Sample(text="Emma, Jan en Piet", entities=[(0, 4, "PER"), (6, 9, "PER")])
+    assert list(parts(sample)) == [
+        ("Emma", "PER"),
+        (", ", None),
+        ("Jan", "PER"),
+        (" en Piet", None),
+    ]
+
+
+def test_a_folder_that_cannot_hold_pages_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"report\.path=.* cannot be written to .*Give a folder"):
+        check_folder(str(tmp_path / "file"))
+    check_folder(str(tmp_path / "a" / "b"))
+    assert [*(tmp_path / "a" / "b").iterdir()] == []
+
+
+def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
+    save_page(str(tmp_path / "gone"), "run-a", "page")
+    assert "could not be written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            "--output.path out --output.format delta --report.samples 3",
+            r"report\.samples=3 with output\.format='delta', .* Set report\.path",
+        ),
+        (
+            "--output.path out --report.path out/pages",
+            r"report\.path='out/pages' lies in output\.path='out'",
+        ),
+        ("--input.path in --report.path in", r"report\.path='in' lies in input\.path='in'"),
+        ("--report.watts 0", r"report\.watts=.* greater than 0"),
+    ],
+)
+def test_a_report_that_has_no_place_is_refused(flags, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(flags.split())
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_what_is_written_is_easy_to_see_by_day_and_by_night():
+    style = files("spark_entities.jobs.report").joinpath("page.html").read_text("utf-8")
+    themes = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = dict(re.findall(r"--(\w+): #(\w+);", theme))
+        inks = {name for name in colours if name in ("ink", "soft", "fault") or name[1:].isdigit()}
+        assert len(inks) == 9
+        for ink in inks:
+            for ground in ("page", "card"):
+                pair = sorted(luminance(colours[name]) for name in (ink, ground))
+                assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 4.5, (ink, ground)
+
+
+def test_the_page_ships_with_the_wheel():
+    assert files("spark_entities.jobs.report").joinpath("page.html").is_file()
+    setup = (Path(__file__).parents[3] / "setup.py").read_text("utf-8")
+    assert '"spark_entities.jobs.report": ["*.html"]' in setup

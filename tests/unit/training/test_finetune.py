@@ -1,0 +1,335 @@
+import json
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
+from spark_entities.jobs.finetune import finetune, main
+from spark_entities.jobs.scoring.conll import Sentence
+from spark_entities.jobs.training import loop, steps
+from spark_entities.jobs.training.card import CorpusSize, Run, write_card
+from spark_entities.jobs.training.examples import lay_out_step, make_examples, plan_epoch
+from spark_entities.jobs.training.recipe import Corpus, Energy, Recipe, Training, label_names
+from spark_entities.jobs.training.state import Evaluation, Progress
+from spark_entities.jobs.training.steps import partial_label_loss
+from spark_entities.jobs.training.texts import (
+    IGNORED,
+    LabelSets,
+    TaggedText,
+    allowed_labels,
+    group_sentences,
+    read_texts,
+)
+from spark_entities.udfs.errors import ConfigError
+from tests.support.families import FAMILIES, make_checkpoint
+
+LABELS = label_names(["PER", "MISC"])
+CORPUS = Corpus(file="x", missing=["MISC"], rename={"PROD": "MISC"})
+SECRET = "Geheimhoven"
+
+LEXICON = {"PER": ["Ann", "Bo", "Cas", "Dirk"], "O": ["ziet", "hoort", "roept", "zoekt", "niets"]}
+
+
+def write_corpus(path, count=60, seed=0):
+    """Write sentences of a name, a verb, and a name or a word."""
+    rng = random.Random(seed)
+    lines = []
+    for _ in range(count):
+        kinds = ["PER", "O", rng.choice(["PER", "O"])]
+        tags = {"PER": "B-PER", "O": "O"}
+        lines += [*(f"{rng.choice(LEXICON[kind])}\t{tags[kind]}" for kind in kinds), ""]
+    path.write_text("\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Corpora and a tiny base model."""
+    made = tmp_path_factory.mktemp("training")
+    write_corpus(made / "train.tsv")
+    write_corpus(made / "dev.tsv", count=12, seed=1)
+    make_checkpoint("WordPiece uncased", made / "base")
+    return made
+
+
+def make_recipe(**training):
+    settings = {
+        "epochs": 3,
+        "max_padded_tokens": 64,
+        "learning_rate": 5e-3,
+        "head_learning_rate": 1e-2,
+        "checkpoint_steps": 4,
+        **training,
+    }
+    return Recipe(
+        types=["PER"],
+        corpora=[Corpus(file="train.tsv", licence="CC0")],
+        development=[Corpus(file="dev.tsv")],
+        training=Training(**settings),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tag", "corpus", "allowed"),
+    [
+        ("O", CORPUS, {"O", "B-MISC", "I-MISC"}),
+        ("B-PER", CORPUS, {"B-PER"}),
+        ("B-PROD", CORPUS, {"B-MISC"}),
+        ("B-EVT", CORPUS, {"O", "B-MISC", "I-MISC"}),
+        ("O", Corpus(file="x"), {"O"}),
+        ("PROPN", Corpus(file="x", allow={"PROPN": ["PER"]}), {"B-PER", "I-PER"}),
+        ("ADJ", Corpus(file="x", allow={"ADJ": ["O", "MISC"]}), {"O", "B-MISC", "I-MISC"}),
+        ("VERB", Corpus(file="x", allow={"PROPN": ["PER"]}), {"O"}),
+    ],
+)
+def test_a_tag_allows_these_labels(tag, corpus, allowed):
+    assert allowed_labels(tag, corpus, LABELS) == allowed
+
+
+def test_a_plain_tag_that_the_model_does_not_know_says_nothing():
+    sets = LabelSets(labels=["NOUN", "VERB"])
+    assert sets.number(allowed_labels("INTJ", Corpus(file="x"), sets.labels)) == IGNORED
+    assert sets.number(allowed_labels("VERB", Corpus(file="x"), sets.labels)) == 0
+    assert sets.table().tolist() == [[False, True]]
+
+
+def test_texts_do_not_reach_over_articles():
+    sentences = [
+        Sentence(words=(word,), tags=("O",), starts_document=word in "ad") for word in "abcde"
+    ]
+
+    def words(most):
+        groups = group_sentences(sentences, most, random.Random(0))
+        return ["".join(sentence.words[0] for sentence in group) for group in groups]
+
+    assert words(None) == ["abc", "de"]
+    assert words(1) == list("abcde")
+
+
+def test_the_loss_sums_the_probabilities_of_the_labels_allowed():
+    logits = torch.log(torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]]))
+    allowed = torch.tensor([[True, False, False], [True, False, True]])
+    loss = partial_label_loss(logits, torch.tensor([0, 1]), allowed)
+    assert loss.item() == pytest.approx(-(math.log(0.5) + math.log(0.2)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_word_is_learnt_once_however_long_the_text(family, tmp_path):
+    model = ModelOptions(name=str(make_checkpoint(family, tmp_path)), precision="float32")
+    classifier = TokenClassifier.load(model, ClassifyOptions(stride=3, max_window_tokens=16), "cpu")
+    words = ["Emma", "woont", "in", "'s-Gravenhage", ",", "(", "Londen", ")", "."] * 9
+    text, offsets = "", []
+    for word in words:
+        offsets.append((len(text), len(text) + len(word)))
+        text += f"{word} "
+    tagged = TaggedText(
+        text=text,
+        offsets=np.array(offsets),
+        tags=tuple(words),
+        targets=np.arange(len(words)),
+    )
+    examples = make_examples([tagged, tagged], classifier)
+    learnt = []
+    for rows in plan_epoch(examples, 60, np.random.default_rng(0)):
+        step = lay_out_step(examples, rows)
+        assert step.input_ids.shape[1] <= 16 + examples.frame.num_special_tokens
+        assert step.input_ids.size <= 60 or len(rows) == 1
+        learnt += step.targets.tolist()
+    assert sorted(learnt) == sorted([*range(len(words))] * 2)
+
+
+def test_a_repeated_corpus_is_read_so_often_and_a_part_is_a_part(folder):
+    sets = LabelSets(labels=label_names(["PER"]))
+
+    def words(**settings):
+        corpus = Corpus(file="train.tsv", **settings)
+        texts = read_texts(corpus, folder, sets, 5, random.Random(0))
+        return sum(len(text.tags) for text in texts)
+
+    assert words() == 180
+    assert words(repeat=3) == 540
+    assert words(part=(0.5, 0.75)) == 45
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_run(folder, tmp_path, monkeypatch):
+    scores, seen = iter([0.2, 0.9, 0.3, 0.9, 1.0]), []
+
+    def score(trainee, texts, corpus):
+        seen.append({k: v.clone() for k, v in trainee.network.state_dict().items()})
+        return next(scores)
+
+    monkeypatch.setattr(loop, "score_corpus", score)
+    finetune(make_recipe(epochs=5, patience=2), folder, folder / "base", tmp_path / "model")
+    assert len(seen) == 4
+    written = load_file(tmp_path / "model" / "model.safetensors")
+    assert all(torch.equal(written[name], weight.half()) for name, weight in seen[1].items())
+
+
+def test_a_run_that_died_goes_on_to_the_very_weights_of_one_that_did_not(
+    folder, tmp_path, monkeypatch
+):
+    recipe = make_recipe(dropout=0.2)
+    finetune(recipe, folder, folder / "base", tmp_path / "whole")
+
+    take, taken = steps.Stepper.take, []
+
+    def dies_at_step_10(self, index, rows):
+        taken.append(index)
+        if index == 10 and taken.count(10) == 1:
+            raise KeyboardInterrupt
+        return take(self, index, rows)
+
+    monkeypatch.setattr(steps.Stepper, "take", dies_at_step_10)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(recipe, folder, folder / "base", tmp_path / "resumed")
+    assert not (tmp_path / "resumed").exists()
+    finetune(recipe, folder, folder / "base", tmp_path / "resumed")
+
+    assert taken[11] == 8
+    weights = [
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "resumed")
+    ]
+    assert weights[0] == weights[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["resumed", "whole"]
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(folder, tmp_path, monkeypatch):
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_copy", dies)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(make_recipe(), folder, folder / "base", tmp_path / "model")
+    with pytest.raises(ConfigError, match="another recipe, base, corpora"):
+        finetune(make_recipe(seed=1), folder, folder / "base", tmp_path / "model")
+
+
+def test_seeds_decide_what_comes_out(folder, tmp_path):
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        finetune(make_recipe(epochs=1, seed=seed), folder, folder / "base", tmp_path / name)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "abc"]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_path):
+    finetune(make_recipe(epochs=25), folder, folder / "base", tmp_path / "model")
+    classifier = TokenClassifier.load(ModelOptions(name=str(tmp_path / "model")), device="cpu")
+    rows = classifier.classify(["Ann roept Bo"]).to_pylist()
+    assert [entity["word"] for entity in rows[0]["entities"]] == ["Ann", "Bo"]
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "| train.tsv | training, × 1 | 0–1 |" in card
+    assert "Dirk" not in card
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"traning": {}}, "traning is no key of a recipe. Did you mean training?"),
+        ({"training": {"epoch": 3}}, "training.epoch is no key of a recipe. Did you mean epochs?"),
+        ({"training": {"epochs": 0}}, "training.epochs=0 is refused: Input should be greater than"),
+        ({"corpora": [{"repeat": 2}]}, "corpora.0.file is missing from the recipe."),
+        ({"tags": ["NOUN"]}, "give either types"),
+        ({"training": {"patience": 2}}, "training.patience=2 without development corpora"),
+        ({"corpora": [{"file": "x", "part": [0.5, 0.5]}]}, "part=[0.5, 0.5] of x holds nothing"),
+        ({"corpora": [{"file": "x", "missing": ["ORG"]}]}, "names ['ORG'], which the model does"),
+        ({"corpora": [{"file": "absent.tsv"}]}, "absent.tsv cannot be read (No such"),
+        ({"development": [{"file": "x", "allow": {"X": ["O"]}}]}, "cannot be scored"),
+        (None, "has no keys"),
+    ],
+)
+def test_a_recipe_is_refused_with_its_key_and_the_fix(change, message, folder, tmp_path, capsys):
+    content = {"types": ["PER"], "corpora": [{"file": "train.tsv"}]}
+    path = tmp_path / "recipe.yaml"
+    path.write_text("" if change is None else json.dumps({**content, **change}))
+    arguments = ["--recipe", str(path), "--corpora", str(folder), "--base", str(folder / "base")]
+    assert main([*arguments, "--output", str(tmp_path / "model")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--output", "{folder}", "stands already. Give a new folder, or delete it first."),
+        ("--base", "{folder}/none", "is not a folder on this machine"),
+        ("--corpora", "{folder}/none", "is no folder"),
+        ("--recipe", "{folder}/none.yaml", "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_command_that_cannot_end_well_is_refused(
+    option, value, message, folder, tmp_path, capsys
+):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(make_recipe().model_dump_json())
+    options = {
+        "--recipe": str(recipe),
+        "--corpora": str(folder),
+        "--base": str(folder / "base"),
+        "--output": str(tmp_path / "model"),
+        option: value.format(folder=folder),
+    }
+    assert main([part for pair in options.items() for part in pair]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_no_error_and_no_log_line_quotes_a_corpus(folder, tmp_path, capsys, caplog):
+    (tmp_path / "bad.tsv").write_text(f"Emma\tB-PER\n{SECRET}\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps({"types": ["PER"], "corpora": [{"file": "bad.tsv"}]}))
+    arguments = ["--recipe", str(recipe), "--corpora", str(tmp_path), "--base", "bundled"]
+    assert main([*arguments, "--output", str(tmp_path / "model")]) == 2
+    printed = capsys.readouterr().err
+    assert "bad.tsv, line 2: a word without a tag" in printed
+    assert SECRET not in printed + caplog.text
+
+
+def evaluation(step, score):
+    return Evaluation(step=step, loss=0.0, scores={"x": score}, score=score)
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stale"),
+    [
+        ([], 1, False),
+        ([0.5], 1, False),
+        ([0.5, 0.4], 1, True),
+        ([0.5, 0.5], 1, True),
+        ([0.5, 0.4, 0.6], 1, False),
+        ([0.5, 0.4, 0.3], 3, False),
+        ([0.5, 0.4, 0.3, 0.2], 3, True),
+        ([0.5, 0.4, 0.3, 0.2], None, False),
+    ],
+)
+def test_patience_counts_evaluations_that_were_no_better(scores, patience, stale):
+    evaluations = tuple(evaluation(step, score) for step, score in enumerate(scores))
+    assert Progress(evaluations=evaluations).is_stale(patience) is stale
+
+
+def test_the_card_tells_data_licences_scores_and_cost():
+    corpus = Corpus(file="news.tsv", part=(0, 0.5), repeat=2, licence="CC0")
+    recipe = Recipe(
+        types=["PER"],
+        corpora=[corpus],
+        licence="apache-2.0",
+        energy=Energy(watts=200, grams_co2e_per_kwh=300),
+    )
+    run = Run(
+        name="mine",
+        base="`base`",
+        sizes=[CorpusSize(corpus=corpus, texts=3, words=1234)],
+        development_sizes=[],
+        progress=Progress(
+            step=9, seconds=7200, evaluations=(evaluation(5, 0.7), evaluation(9, 0.6))
+        ),
+        num_steps=12,
+        hardware="2 threads of a CPU",
+        precision="bfloat16",
+    )
+    card = write_card(recipe, run)
+    assert 'license: "apache-2.0"' in card
+    assert "| news.tsv | training, × 2 | 0–0.5 | 3 | 1,234 | CC0 |" in card
+    assert "| 5 | 0.0000 | 0.7000 | 0.7000 | kept |" in card
+    assert "2.00 hours on 2 threads of a CPU. At 200 W and 300 g CO2e per kWh" in card
+    assert "0.400 kWh and 120 g CO2e" in card

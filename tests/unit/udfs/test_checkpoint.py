@@ -1,0 +1,182 @@
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import CanineTokenizer
+
+from spark_entities.udfs.checkpoint import find_checkpoint, usable_positions
+from spark_entities.udfs.errors import ConfigError, ModelLoadError
+from spark_entities.udfs.model import load_model
+from spark_entities.udfs.options import ModelOptions
+
+
+def rewrite_weights(folder: Path, change) -> None:
+    path = folder / "model.safetensors"
+    weights = change(load_file(path))
+    save_file(weights, path, metadata={"format": "pt"})
+
+
+def rewrite_config(folder: Path, **values: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_checkpoint_says_what_it_is(checkpoint):
+    seen = find_checkpoint(ModelOptions(name=str(checkpoint)))
+    assert seen.scheme.groups == ("PER", "LOC")
+    assert (seen.max_positions, seen.capacity) == (32, 30)
+    assert seen.identity.startswith(f"{checkpoint}@")
+    assert len(seen.identity.rpartition("@")[2]) == 12
+
+
+@pytest.mark.parametrize(
+    ("config", "model_max_length", "expected"),
+    [
+        (
+            {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1},
+            1e30,
+            512,
+        ),
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, None, 512),
+        ({"model_type": "bert", "max_position_embeddings": 512, "pad_token_id": 0}, 256, 256),
+        ({"model_type": "t5"}, 1e30, 512),
+        ({"model_type": "xlnet", "max_position_embeddings": -1}, 1024, 1024),
+    ],
+)
+def test_usable_positions(config, model_max_length, expected):
+    assert usable_positions(config, model_max_length) == expected
+
+
+def test_a_folder_that_is_not_there_is_refused():
+    with pytest.raises(ModelLoadError, match=r"model\.name='/no/model' is not a folder .* Give"):
+        find_checkpoint(ModelOptions(name="/no/model"))
+
+
+def test_weights_that_can_run_code_are_refused(checkpoint):
+    (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match=r"no \*\.safetensors.*save_pretrained\(\)"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_checkpoint_without_a_head_is_refused(checkpoint):
+    rewrite_weights(
+        checkpoint, lambda w: {k: v for k, v in w.items() if not k.startswith("classifier.")}
+    )
+    with pytest.raises(ModelLoadError, match=r"no classifier head.*at random.*Give a checkpoint"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_head_of_another_width_than_its_labels_is_refused(checkpoint):
+    rewrite_config(checkpoint, id2label={0: "O", 1: "B-PER", 2: "I-PER"})
+    with pytest.raises(ModelLoadError, match=r"names 3 labels, the classifier head has 5\. Mend"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_checkpoint_without_labels_is_refused(checkpoint):
+    rewrite_config(checkpoint, id2label=None)
+    with pytest.raises(ModelLoadError, match="names no labels"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ModelLoadError, match=r"has no config\.json"):
+        find_checkpoint(ModelOptions(name=str(tmp_path)))
+
+
+def test_a_broken_weight_file_is_refused(checkpoint):
+    (checkpoint / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(ModelLoadError, match="cannot be read as safetensors"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_missing_layer_is_refused_when_loaded(checkpoint):
+    missing = "roberta.encoder.layer.0.output.dense.weight"
+    rewrite_weights(checkpoint, lambda w: {k: v for k, v in w.items() if k != missing})
+    with pytest.raises(ModelLoadError, match=f"missing weights \\['{missing}'\\]"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_weight_of_another_shape_is_refused_when_loaded(checkpoint):
+    name = "roberta.encoder.layer.0.output.dense.bias"
+    rewrite_weights(checkpoint, lambda w: w | {name: torch.zeros(3)})
+    with pytest.raises(ModelLoadError, match=f"another shape \\['{name}'\\]"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_slow_tokenizer_is_refused_with_the_reason(checkpoint):
+    for path in checkpoint.glob("tokenizer*"):
+        path.unlink()
+    CanineTokenizer().save_pretrained(checkpoint)
+    with pytest.raises(ModelLoadError, match="slow tokenizer, which gives no character offsets"):
+        load_model(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_loaded_model_knows_its_window_and_its_special_tokens(checkpoint):
+    model = load_model(ModelOptions(name=str(checkpoint), precision="float32"))
+    assert model.capacity == 30
+    assert (model.frame.prefix_ids.tolist(), model.frame.suffix_ids.tolist()) == ([0], [2])
+    assert model.frame.pad_token_id == model.tokenizer.tokenizer.token_to_id("<pad>")
+    assert model.network.dtype == torch.float32
+    assert not model.network.training
+
+
+def test_typed_special_tokens_are_text(checkpoint):
+    model = load_model(ModelOptions(name=str(checkpoint)))
+    special = [model.tokenizer.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
+    unknown = model.tokenizer.tokenizer.token_to_id("<unk>")
+    assert model.text_ids[special].tolist() == [unknown] * 3
+
+
+def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
+    exact, rough = (
+        load_model(ModelOptions(name=str(checkpoint), precision=precision), "cpu").network
+        for precision in ("float32", "int8")
+    )
+    kinds = {type(module).__module__ for module in rough.modules()}
+    assert "torch.ao.nn.quantized.dynamic.modules.linear" in kinds
+    input_ids = torch.arange(4, 20).reshape(2, 8)
+    with torch.inference_mode():
+        difference = rough(input_ids=input_ids).logits - exact(input_ids=input_ids).logits
+        assert 0 < difference.abs().max() < 0.1 * exact(input_ids=input_ids).logits.abs().max()
+
+
+def test_int8_is_refused_where_there_is_no_cpu(checkpoint):
+    with pytest.raises(ModelLoadError, match=r"model\.precision='int8' runs on a CPU, not on meta"):
+        load_model(ModelOptions(name=str(checkpoint), precision="int8"), "meta")
+
+
+def test_weights_are_known_by_their_digest(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    options = ModelOptions(name=str(checkpoint), sha256=digest)
+    assert find_checkpoint(options).sha256 == digest
+    load_model(options)
+
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    load_model(ModelOptions(name=str(checkpoint)))  # it loads without a word
+    for load in (find_checkpoint, load_model):
+        with pytest.raises(ModelLoadError, match=f"model.sha256={digest}, but the weights in"):
+            load(options)
+
+
+def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
+    weights = checkpoint / "model.safetensors"
+    rest = load_file(weights)
+    head = {name: rest.pop(name) for name in list(rest) if name.startswith("classifier.")}
+    weights.unlink()
+    save_file(head, checkpoint / "model-1.safetensors")
+    save_file(rest, checkpoint / "model-2.safetensors")
+    parts = [(checkpoint / f"model-{part}.safetensors").read_bytes() for part in (1, 2)]
+    digests = b"".join(hashlib.sha256(part).digest() for part in parts)
+    found = find_checkpoint(ModelOptions(name=str(checkpoint)))
+    assert found.sha256 == hashlib.sha256(digests).hexdigest()
+
+
+def test_what_is_no_digest_is_refused():
+    with pytest.raises(ConfigError, match=r"model\.sha256='abc' is no SHA-256"):
+        ModelOptions(sha256="abc")

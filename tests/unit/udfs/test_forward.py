@@ -1,0 +1,118 @@
+"""The model's hop where memory runs out or the device fails: scripted models raise torch's errors.
+
+No GPU is needed: the errors are the real classes, raised by a network that runs on the CPU.
+"""
+
+import pytest
+import torch
+
+from spark_entities.udfs import forward
+from spark_entities.udfs.errors import DeviceError
+from tests.support.scripted import make_classifier
+
+SCRIPT = {"j": "B-PER", "l": "B-LOC"}
+TEXTS = ["j o l", "l", "o o o o o o o o o o j", "j l j l", "o", "l l", "j " * 30]
+
+
+def classify(classifier, texts=TEXTS) -> list[dict]:
+    return classifier.classify(texts).to_pylist()
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does():
+    scarce = make_classifier(SCRIPT, memory_tokens=40, max_window_tokens=14)
+    ample = make_classifier(SCRIPT, max_window_tokens=14)
+    assert classify(scarce) == classify(ample)
+    shapes = [rows * width for rows, width in scarce.model.network.shapes]
+    assert max(shapes) > 40
+    assert scarce.model.memory.max_padded_tokens <= 40
+
+
+@pytest.mark.parametrize("strategy", ["average", "none"])
+def test_results_of_every_strategy_survive_a_lack_of_memory(strategy):
+    options = {"aggregation_strategy": strategy, "max_window_tokens": 14}
+    scarce = make_classifier(SCRIPT, memory_tokens=20, **options)
+    assert classify(scarce) == classify(make_classifier(SCRIPT, **options))
+
+
+def test_the_smaller_budget_is_remembered():
+    classifier = make_classifier(SCRIPT, memory_tokens=40, max_window_tokens=14)
+    classify(classifier)
+    classifier.model.network.shapes.clear()
+    classify(classifier)
+    assert max(rows * width for rows, width in classifier.model.network.shapes) <= 40
+
+
+def test_one_batch_that_did_not_fit_is_enough_to_cut_those_already_planned():
+    options = {"max_window_tokens": 14, "max_padded_tokens": 64}
+    classifier = make_classifier(SCRIPT, memory_tokens=40, **options)
+    classify(classifier, [f"{'o ' * 13}{letter}" for letter in "abcdefghikmnp"])
+    shapes = [rows * width for rows, width in classifier.model.network.shapes]
+    assert [size for size in shapes if size > 40] == [64]
+
+
+def test_padded_tokens_count_the_batches_that_ran():
+    classifier = make_classifier(SCRIPT, memory_tokens=40, max_window_tokens=14)
+    [classified] = classifier.classify_buffers([TEXTS])
+    ran = [r * w for r, w in classifier.model.network.shapes if r * w <= 40]
+    assert classified.num_padded_tokens == sum(ran)
+
+
+def test_a_window_that_does_not_fit_alone_costs_its_document_only():
+    classifier = make_classifier(SCRIPT, memory_tokens=8)
+    rows = classify(classifier, ["j", "o " * 20, "l"])
+    assert [len(row["entities"] or ()) for row in rows] == [1, 0, 1]
+    assert rows[1]["entities"] is None
+    assert rows[1]["error"] == (
+        "OutOfMemoryError on cpu: one window of 22 tokens does not fit in memory"
+    )
+    assert [rows[0]["error"], rows[2]["error"]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+    ],
+    ids=["accelerator", "cublas", "cudnn"],
+)
+def test_a_failed_device_is_no_documents_fault(error):
+    classifier = make_classifier(SCRIPT, poison="x")
+    classifier.model.network.poison = error
+    with pytest.raises(DeviceError, match=f"{type(error).__name__} on cpu: this worker ends"):
+        classifier.classify(["j", "x", "l"])
+
+
+def test_an_error_that_a_kernel_left_for_the_fetch_is_the_devices_too(monkeypatch):
+    def fetch(_: torch.Tensor) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.Tensor, "cpu", fetch)
+    with pytest.raises(DeviceError, match="AcceleratorError on cpu: this worker ends"):
+        make_classifier(SCRIPT).classify(["j", "l"])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+    ids=["driver", "cublas"],
+)
+def test_memory_that_runs_out_elsewhere_counts_as_such(error):
+    classifier = make_classifier(SCRIPT, poison="x")
+    classifier.model.network.poison = error
+    rows = classify(classifier, ["j", "x", "l"])
+    assert rows[1]["error"].endswith("does not fit in memory")
+    assert rows[0]["entities"]
+
+
+def test_widths_are_multiples_of_eight_where_the_device_likes_them(monkeypatch):
+    monkeypatch.setitem(forward._SIZES, "cpu", forward._SIZES["cuda"])
+    classifier = make_classifier(SCRIPT, max_positions=30, max_padded_tokens=16)
+    plain = make_classifier(SCRIPT, max_positions=30)
+    assert classify(classifier) == classify(plain)
+    widths = {width for _, width in classifier.model.network.shapes}
+    assert widths == {8, 16, 30}  # 30: the model has no more positions

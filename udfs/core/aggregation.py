@@ -1,0 +1,128 @@
+"""Turn one label a token into entities, over a whole buffer of documents at once.
+
+Enters: tokens with their words, and the model's prediction for each.
+Leaves: entities as flat arrays, and how many each document has.
+Must not import: pyspark, torch, transformers.
+
+Strategies are named and meant as in transformers' `TokenClassificationPipeline`; what is a word is
+decided in `words`, not by the tokenizer (transformers issues #11887, #12593, #23322, #27876).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_entities.udfs.core.arrays import Bools, Floats, Ints
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.core.records import Entities, Predictions, Tokens
+from spark_entities.udfs.options import AggregationStrategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Elements:
+    """What is labelled as one: tokens or words, in order."""
+
+    label_ids: Ints  # (num_elements,)
+    scores: Floats  # (num_elements,)
+    offsets: Ints  # (num_elements, 2)
+    first_token: Ints  # (num_elements,)
+
+
+def find_entities(
+    tokens: Tokens, predictions: Predictions, scheme: LabelScheme, strategy: AggregationStrategy
+) -> tuple[Entities, Ints]:
+    """Decode the entities of a buffer of documents.
+
+    Returns the entities and their row splits, (num_documents + 1,).
+    """
+    elements = _ELEMENTS[strategy](tokens, predictions)
+    row = np.searchsorted(tokens.row_splits, elements.first_token, side="right") - 1
+    inside = scheme.group_ids[elements.label_ids] >= 0
+    opens = inside & ~_continues(elements, row, scheme) if strategy != "none" else inside
+    first = np.flatnonzero(opens)
+    entity = np.cumsum(opens) - 1  # of each element inside one
+    count = np.bincount(entity[inside], minlength=len(first))
+    total = np.bincount(entity[inside], weights=elements.scores[inside], minlength=len(first))
+    last = first + count - 1
+    entities = Entities(
+        label_ids=elements.label_ids[first],
+        scores=(total / np.maximum(count, 1)).astype(np.float32),
+        offsets=np.stack([elements.offsets[first, 0], elements.offsets[last, 1]], axis=1),
+        index=elements.first_token[first] - tokens.row_splits[row[first]] + 1,
+    )
+    per_row = np.bincount(row[first], minlength=len(tokens.row_splits) - 1)
+    return entities, np.concatenate([[0], np.cumsum(per_row)])
+
+
+def _continues(elements: _Elements, row: Ints, scheme: LabelScheme) -> Bools:
+    if not len(row):
+        return np.zeros(0, dtype=bool)
+    labels = elements.label_ids
+    follows = scheme.continues(labels[:-1], labels[1:]) & (row[:-1] == row[1:])
+    return np.append(False, follows)
+
+
+def _visible_tokens(tokens: Tokens, predictions: Predictions) -> _Elements:
+    visible = np.flatnonzero(tokens.word_index >= 0)
+    return _Elements(
+        label_ids=predictions.label_ids[visible],
+        scores=predictions.scores[visible],
+        offsets=tokens.offsets[visible],
+        first_token=visible,
+    )
+
+
+def _words_by_token(chosen: Ints, tokens: Tokens, predictions: Predictions) -> _Elements:
+    return _Elements(
+        label_ids=predictions.label_ids[chosen],
+        scores=predictions.scores[chosen],
+        offsets=tokens.word_offsets,
+        first_token=np.flatnonzero(tokens.starts_word),
+    )
+
+
+def _words_by_first_token(tokens: Tokens, predictions: Predictions) -> _Elements:
+    return _words_by_token(np.flatnonzero(tokens.starts_word), tokens, predictions)
+
+
+def _words_by_surest_token(tokens: Tokens, predictions: Predictions) -> _Elements:
+    visible = np.flatnonzero(tokens.word_index >= 0)
+    ranked = visible[np.lexsort((-predictions.scores[visible], tokens.word_index[visible]))]
+    surest = np.flatnonzero(np.diff(tokens.word_index[ranked], prepend=-1))
+    return _words_by_token(ranked[surest], tokens, predictions)
+
+
+def _words_by_mean(tokens: Tokens, predictions: Predictions) -> _Elements:
+    assert predictions.probabilities is not None  # `needs_probabilities` asked for them
+    first = np.flatnonzero(tokens.starts_word)
+    visible = np.flatnonzero(tokens.word_index >= 0)
+    word = tokens.word_index[visible]
+    num_labels = predictions.probabilities.shape[1]
+    total = np.zeros((len(first), num_labels), dtype=np.float32)
+    if len(first):
+        opens = np.flatnonzero(np.diff(word, prepend=-1))
+        total = np.add.reduceat(predictions.probabilities[visible], opens, axis=0)
+    mean = total / np.bincount(word, minlength=len(first))[:, None]
+    return _Elements(
+        label_ids=mean.argmax(axis=1) if len(first) else np.zeros(0, dtype=np.int64),
+        scores=mean.max(axis=1, initial=0).astype(np.float32),
+        offsets=tokens.word_offsets,
+        first_token=first,
+    )
+
+
+_ELEMENTS: dict[AggregationStrategy, Callable[[Tokens, Predictions], _Elements]] = {
+    "none": _visible_tokens,
+    "simple": _visible_tokens,
+    "first": _words_by_first_token,
+    "max": _words_by_surest_token,
+    "average": _words_by_mean,
+}
+
+
+def needs_probabilities(strategy: AggregationStrategy) -> bool:
+    """Tell whether a strategy needs the probability of every label, not only of the best."""
+    return strategy == "average"

@@ -1,0 +1,105 @@
+"""A model's labels: which tagging scheme they follow, and which transitions continue an entity.
+
+Must not import: pyspark, torch, transformers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.errors import ModelLoadError
+
+OUTSIDE = "O"
+
+# A label's role within an entity, by its prefix. L and U are the BILOU spelling of E and S.
+_ROLES = {"B": 0, "I": 1, "E": 2, "L": 2, "S": 3, "U": 3}
+_PLAIN = 4  # part-of-speech tags and other labels without a prefix: each word stands alone
+_PREFIXED = re.compile(r"([BIELSU])[-_](.+)", re.IGNORECASE)
+
+# _CONTINUES[previous, current]: does the current element belong to the previous one's entity,
+# given that both have the same group? Lenient where models are: an I without a B opens an entity.
+_CONTINUES = np.array(
+    # B  I  E  S  plain
+    [
+        [0, 1, 1, 0, 0],  # after B
+        [0, 1, 1, 0, 0],  # after I
+        [0, 0, 0, 0, 0],  # after E
+        [0, 0, 0, 0, 0],  # after S
+        [0, 0, 0, 0, 0],  # after plain
+    ],
+    dtype=bool,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScheme:
+    """The labels of a model as tables over label ids."""
+
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]  # entity groups, in order of first label; outside has none
+    group_ids: Ints  # (num_labels,), -1 for outside
+    roles: Ints  # (num_labels,)
+    merges_plain: bool = False  # whether equal plain labels make one element
+
+    @classmethod
+    def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
+        """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.
+
+        A prefix is stripped only where every label but the outside one has one. `B-O` is outside.
+
+        Raises:
+            ModelLoadError: if the ids are not 0..n-1.
+
+        >>> LabelScheme.from_id2label({0: "O", 1: "B-PER", 2: "I-PER"}).groups
+        ('PER',)
+        """
+        if sorted(id2label) != list(range(len(id2label))):
+            raise ModelLoadError(
+                f"id2label names {len(id2label)} labels with ids {sorted(id2label)[:12]}; they "
+                f"must be 0..{len(id2label) - 1}. Mend id2label in the checkpoint's config.json."
+            )
+        labels = tuple(id2label[index] for index in range(len(id2label)))
+        matches = [_PREFIXED.fullmatch(label) for label in labels]
+        prefixed = all(
+            match or label.upper() == OUTSIDE for label, match in zip(labels, matches, strict=True)
+        )
+        pairs = [
+            (_ROLES[match[1].upper()], match[2]) if match and prefixed else (_PLAIN, label)
+            for label, match in zip(labels, matches, strict=True)
+        ]
+        groups = tuple(dict.fromkeys(name for _, name in pairs if name.upper() != OUTSIDE))
+        group_ids = [groups.index(name) if name in groups else -1 for _, name in pairs]
+        return cls(
+            labels=labels,
+            groups=groups,
+            group_ids=np.array(group_ids, dtype=np.int64),
+            roles=np.array([role for role, _ in pairs], dtype=np.int64),
+        )
+
+    @property
+    def group_of(self) -> dict[str, str]:
+        """The group of each name that an entity can carry: of labels, and of groups themselves.
+
+        >>> LabelScheme.from_id2label({0: "O", 1: "B-PER"}).group_of
+        {'B-PER': 'PER', 'PER': 'PER'}
+        """
+        pairs = zip(self.labels, self.group_ids, strict=True)
+        of_labels = {label: self.groups[index] for label, index in pairs if index >= 0}
+        return of_labels | {group: group for group in self.groups}
+
+    def continues(self, previous: Ints, current: Ints) -> Bools:
+        """Tell where a label goes on with the entity of the label before it.
+
+        Both: label ids of neighbours, int64, (n,). Returns bool, (n,).
+        """
+        same_group: Bools = self.group_ids[previous] == self.group_ids[current]
+        inside = self.group_ids[current] >= 0
+        goes_on: Bools = _CONTINUES[self.roles[previous], self.roles[current]]
+        if self.merges_plain:
+            goes_on |= self.roles[current] == _PLAIN
+        return same_group & inside & goes_on

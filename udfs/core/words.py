@@ -1,0 +1,244 @@
+"""Word borders, by the characters of the text and for every script.
+
+Enters: the code points of a buffer of documents, the character ranges of its tokens.
+Leaves: which tokens start a word, and the character range of every word.
+Must not import: pyspark, torch, transformers.
+
+A word is a run without white space, less the marks at its outer ends; each mark is a word of its
+own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe
+that opens a word of one letter (`'s-Gravenhage`, `'t`). Scripts written without spaces take each
+token as a word.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.core.records import Tokens
+
+# Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
+_SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
+
+_CLASS_BY_CATEGORY = {
+    **dict.fromkeys(("Zs", "Zl", "Zp", "Cc"), _SPACE),
+    **dict.fromkeys(("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"), _MARK),
+    **dict.fromkeys(("Mn", "Mc", "Me", "Cf"), _EXTEND),
+}
+_CLASS_BY_CHARACTER = {
+    **dict.fromkeys("'’-.&\u2010\u2011", _JOINER),
+    **dict.fromkeys("\u200b\ufeff", _SPACE),  # zero-width space, byte order mark
+    **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e", _SPACE),  # text direction
+    **dict.fromkeys("\u2066\u2067\u2068\u2069", _SPACE),  # isolates of text direction
+    **dict.fromkeys("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff", _EXTEND),  # skin tones
+}
+_UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # Han iteration mark, closing mark, zero
+    (0x3041, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x4DBF),  # Han
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0xFF66, 0xFF9F),  # half-width Katakana
+    (0x1B000, 0x1B16F),
+    (0x20000, 0x323AF),
+)
+_Places = NDArray[np.int32]  # one for each character, so half the size of `Ints`
+_APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
+_ZERO_WIDTH_JOINER = 0x200D
+
+
+@cache
+def _class_table() -> NDArray[np.uint8]:
+    """Tabulate the class of every code point: uint8, (0x110000,)."""
+    categories = map(unicodedata.category, map(chr, range(0x110000)))
+    table = np.fromiter((_CLASS_BY_CATEGORY.get(c, _LETTER) for c in categories), dtype=np.uint8)
+    for first, last in _UNSPACED_RANGES:
+        block = table[first : last + 1]
+        block[block == _LETTER] = _UNSPACED
+    for character, kind in _CLASS_BY_CHARACTER.items():
+        table[ord(character)] = kind
+    return table
+
+
+def find_words(
+    *,
+    codepoints: NDArray[np.uint32],
+    char_splits: Ints,
+    token_ids: NDArray[np.int32],
+    token_offsets: Ints,
+    token_splits: Ints,
+    continuation_ids: Bools,
+    word_start_ids: Bools,
+) -> Tokens:
+    """Find the words of a buffer of documents and say which tokens start one.
+
+    A token belongs to the word of its first letter or digit, or of its first mark if it has none;
+    so a vocabulary with pieces such as `▁(Amsterdam` still gives `Amsterdam`. A lone word start
+    (`▁`) that covers the space before a word is the first piece of that word, and stands for its
+    first character; other tokens of white space belong to no word.
+
+    Args:
+        codepoints: (num_chars,), all documents end to end.
+        char_splits: (num_documents + 1,), in characters.
+        token_ids: (num_tokens,).
+        token_offsets: (num_tokens, 2), in characters of the buffer, as the tokenizer gives them.
+        token_splits: (num_documents + 1,), in tokens.
+        continuation_ids: (vocabulary size,), true for pieces that never start a word (`##ing`).
+        word_start_ids: (vocabulary size,), true for pieces that are a word start alone (`▁`).
+
+    """
+    characters = _Characters.of(codepoints, char_splits)
+    starts, ends = characters.trim(token_offsets)
+    lone = word_start_ids[token_ids] & (starts == ends)
+    lone[lone] = characters.continues_after(token_offsets[lone, 1])
+    starts = np.where(lone, token_offsets[:, 1], starts)
+    ends = np.where(lone, starts + 1, ends)
+    seen = np.flatnonzero(ends > starts)
+    anchors = characters.first_letter(starts[seen], ends[seen])
+    char_word = characters.word_index[anchors]
+
+    changes = np.diff(char_word, prepend=-1) != 0
+    unspaced = characters.kinds[anchors] == _UNSPACED
+    moves = np.diff(anchors, prepend=-1) != 0
+    free = ~characters.extends[anchors] & ~continuation_ids[token_ids[seen]]
+    opens = changes | (unspaced & moves & free)
+
+    first = np.flatnonzero(opens)
+    word_starts, word_ends = characters.word_offsets[char_word[first]].T
+    if len(first):
+        piece_ends = np.maximum.reduceat(ends[seen], first)
+        word_starts = np.where(
+            unspaced[first], np.maximum(word_starts, starts[seen][first]), word_starts
+        )
+        word_ends = np.where(unspaced[first], np.minimum(word_ends, piece_ends), word_ends)
+
+    starts_word = np.zeros(len(token_ids), dtype=bool)
+    starts_word[seen] = opens
+    word_index = np.full(len(token_ids), -1)
+    word_index[seen] = np.cumsum(opens) - 1
+    return Tokens(
+        ids=token_ids,
+        offsets=np.stack([starts, ends], axis=1),
+        row_splits=token_splits,
+        starts_word=starts_word,
+        word_index=word_index,
+        word_offsets=np.stack([word_starts, word_ends], axis=1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Characters:
+    """The characters of a buffer: their classes in context, and the words they make."""
+
+    kinds: NDArray[np.uint8]  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
+    extends: Bools  # (num_chars,): a combining mark or the like
+    opens_document: Bools  # (num_chars,)
+    word_index: _Places  # (num_chars,): meaningless for white space
+    word_offsets: Ints  # (num_words, 2)
+
+    @classmethod
+    def of(cls, codepoints: NDArray[np.uint32], char_splits: Ints) -> _Characters:
+        opens_document = np.zeros(len(codepoints), dtype=bool)
+        opens_document[char_splits[:-1][char_splits[:-1] < len(codepoints)]] = True
+        raw = _class_table()[codepoints]
+        extends = raw == _EXTEND
+        kinds = _resolve(codepoints, raw, extends, opens_document)
+
+        before = np.empty_like(kinds)
+        before[1:] = kinds[:-1]
+        before[opens_document] = _SPACE
+        joined = np.concatenate([[False], codepoints[:-1] == _ZERO_WIDTH_JOINER])
+        breaks = (kinds != before) | (kinds == _MARK)
+        glued = (extends | joined) & (before != _SPACE)
+        starts = (kinds != _SPACE) & breaks & ~glued
+        borders = np.flatnonzero(starts | (kinds == _SPACE) | opens_document)
+        word_starts = np.flatnonzero(starts)
+        following = np.searchsorted(borders, word_starts, side="right")
+        word_ends = np.append(borders, len(codepoints))[following]
+        return cls(
+            kinds=kinds,
+            extends=extends,
+            opens_document=opens_document,
+            word_index=np.cumsum(starts, dtype=np.int32) - 1,
+            word_offsets=np.stack([word_starts, word_ends], axis=1),
+        )
+
+    def trim(self, offsets: Ints) -> tuple[Ints, Ints]:
+        """Cut white space off both ends of character ranges; what is white space alone is empty."""
+        visible = self.kinds != _SPACE
+        next_visible = _next_where(visible)
+        ends_visible = np.maximum.accumulate(
+            np.where(np.append(False, visible), _places(len(visible) + 1), np.int32(0))
+        )
+        starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
+        return starts, np.maximum(ends_visible[offsets[:, 1]], starts)
+
+    def continues_after(self, places: Ints) -> Bools:
+        """Tell whether a document goes on at a place, with something that can be seen."""
+        inside = places < len(self.kinds)
+        inside[inside] = ~self.opens_document[places[inside]]
+        inside[inside] = self.kinds[places[inside]] != _SPACE
+        return inside
+
+    def first_letter(self, starts: Ints, ends: Ints) -> Ints:
+        """Return where the first letter of each range is, or its start where it has none."""
+        letters = _next_where((self.kinds == _LETTER) | (self.kinds == _UNSPACED))[starts]
+        return np.where(letters < ends, letters, starts)
+
+
+def _resolve(
+    codepoints: NDArray[np.uint32],
+    raw: NDArray[np.uint8],
+    extends: Bools,
+    opens_document: Bools,
+) -> NDArray[np.uint8]:
+    """Give combining marks the class of their base, and joiners that of what they join."""
+    bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
+    base = np.maximum.accumulate(bases)
+    kinds = raw[base] if len(raw) else raw
+    kinds[extends & ((kinds == _EXTEND) | (kinds == _SPACE))] = _LETTER
+    letter_before = np.append(False, kinds[:-1] == _LETTER) & ~opens_document
+    letter_after = np.append((raw[1:] == _LETTER) & ~opens_document[1:], False)
+    inside = letter_before & letter_after
+    inside |= _elides(codepoints, kinds, letter_after, opens_document)
+    joiners = kinds == _JOINER
+    kinds[joiners] = np.where(inside[joiners], _LETTER, _MARK)
+    return kinds
+
+
+def _elides(
+    codepoints: NDArray[np.uint32],
+    kinds: NDArray[np.uint8],
+    letter_after: Bools,
+    opens_document: Bools,
+) -> Bools:
+    """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
+    apostrophe = np.isin(codepoints, _APOSTROPHES)
+    space_before = np.append(True, kinds[:-1] == _SPACE)[: len(kinds)] | opens_document
+    one_letter = ~np.append(letter_after[1:], False)[: len(kinds)]
+    elides: Bools = apostrophe & space_before & letter_after & one_letter
+    return elides
+
+
+def _places(size: int) -> _Places:
+    return np.arange(size, dtype=np.int32)
+
+
+def _next_where(condition: Bools) -> _Places:
+    """Return, for each place and the one past the end, the next place where the condition holds.
+
+    >>> _next_where(np.array([False, True, False]))
+    array([1, 1, 3, 3], dtype=int32)
+    """
+    size = len(condition)
+    places = np.where(np.append(condition, True), _places(size + 1), np.int32(size))
+    return np.minimum.accumulate(places[::-1])[::-1]
