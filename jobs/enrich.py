@@ -25,7 +25,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.sections import EnrichConfig, OutputSection, load_config
+from spark_entities.jobs.config import EnrichConfig, OutputSection, load_config
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.skip_existing import digest_settings, drop_existing
 from spark_entities.jobs.output.mentions import check_layout

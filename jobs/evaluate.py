@@ -18,8 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.evaluate import EvaluateConfig
-from spark_entities.jobs.config.sections import read_config
+from spark_entities.jobs.config import EvaluateConfig, read_config
 from spark_entities.jobs.enrich import explain
 from spark_entities.jobs.scoring.conll import Text
 from spark_entities.jobs.scoring.gold import Gold, load_gold

@@ -29,7 +29,7 @@ dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
 
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import check_model, enrich, new_run_id
 from spark_entities.jobs.spark.preflight import check_settings, session_properties
 from spark_entities.jobs.tables.reading import quoted, read_input, spread

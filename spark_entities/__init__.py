@@ -22,7 +22,7 @@ from spark_entities.udfs.errors import (
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 if TYPE_CHECKING:
-    from spark_entities.jobs.config.sections import EnrichConfig, read_config
+    from spark_entities.jobs.config import EnrichConfig, read_config
     from spark_entities.jobs.enrich import enrich
     from spark_entities.jobs.spark.session import keep_workers
     from spark_entities.udfs.classifier import TokenClassifier
@@ -46,12 +46,12 @@ __all__ = [
 ]
 
 _LAZY = {
-    "EnrichConfig": "jobs.config.sections",
+    "EnrichConfig": "jobs.config",
     "TokenClassifier": "udfs.classifier",
     "enrich": "jobs.enrich",
     "keep_workers": "jobs.spark.session",
     "make_entities_udf": "udfs.entities_udf",
-    "read_config": "jobs.config.sections",
+    "read_config": "jobs.config",
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.config import SparkSection
 from spark_entities.jobs.spark.session import make_session
 
 # Tests run side by side, and torch's threads spin while they wait for each other.

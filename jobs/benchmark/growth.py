@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from spark_entities.jobs.benchmark.processes import peak_mib, status_mib
 from spark_entities.jobs.benchmark.workload import find_model, make_documents, write_documents
-from spark_entities.jobs.config.sections import (
+from spark_entities.jobs.config import (
     EnrichConfig,
     InputSection,
     OutputSection,

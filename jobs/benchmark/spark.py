@@ -21,7 +21,7 @@ from spark_entities.jobs.benchmark import rivals
 from spark_entities.jobs.benchmark.engine import forward_limit
 from spark_entities.jobs.benchmark.processes import peak_mib
 from spark_entities.jobs.benchmark.workload import find_model, make_documents, write_documents
-from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.config import SparkSection
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.entities_udf import Kind, make_entities_udf

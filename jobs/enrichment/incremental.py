@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame
 
-from spark_entities.jobs.config.sections import InputSection
+from spark_entities.jobs.config import InputSection
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.tables.reading import read_stream
 from spark_entities.udfs.errors import ConfigError, EnrichmentError

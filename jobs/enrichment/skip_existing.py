@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.sections import InputSection
+from spark_entities.jobs.config import InputSection
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.tables.reading import check_id, quoted
 from spark_entities.udfs.errors import ConfigError

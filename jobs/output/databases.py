@@ -22,7 +22,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_entities.jobs.config.sections import JDBC
+from spark_entities.jobs.config import JDBC
 from spark_entities.jobs.output.mentions import kept_columns
 from spark_entities.jobs.output.run_folders import RUN_COLUMN, Output
 from spark_entities.jobs.tables.reading import jdbc_options, name_error, quoted

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_entities.jobs.config.sections import MENTIONS, EnrichConfig, OutputSection
+from spark_entities.jobs.config import MENTIONS, EnrichConfig, OutputSection
 from spark_entities.jobs.tables.reading import check_id, quoted
 from spark_entities.udfs.errors import ConfigError, PublishError
 

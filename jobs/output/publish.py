@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from spark_entities.jobs.config.sections import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import hold

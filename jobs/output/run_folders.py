@@ -22,7 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.sections import OutputSection, resolve_secrets
+from spark_entities.jobs.config import OutputSection, resolve_secrets
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import Lock
 from spark_entities.jobs.tables.reading import quoted_table

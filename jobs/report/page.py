@@ -21,8 +21,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from spark_entities.jobs.config.energy import Energy
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import Energy, EnrichConfig
 from spark_entities.jobs.report.content import Findings, Sample
 from spark_entities.jobs.report.terminal import LENGTH_EDGES, Summary
 from spark_entities.udfs.errors import ConfigError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
-from spark_entities.jobs.config.evaluate import GoldSection
+from spark_entities.jobs.config import GoldSection
 from spark_entities.jobs.scoring.conll import Sentence, Text, detokenise, join_words, read_conll
 from spark_entities.jobs.scoring.tags import Tags, is_plain, read_scheme, to_iob2
 from spark_entities.udfs.core.labels import OUTSIDE

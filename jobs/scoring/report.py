@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config import EvaluateConfig
 from spark_entities.jobs.report.terminal import make_console
 from spark_entities.jobs.scoring.gold import Gold
 from spark_entities.jobs.scoring.scores import KINDS, Score, Scores

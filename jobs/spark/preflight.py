@@ -14,7 +14,7 @@ from typing import get_args
 
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import Allowed, SparkSection
+from spark_entities.jobs.config import Allowed, SparkSection
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
 

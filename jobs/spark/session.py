@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config.sections import SparkSection, is_secret, resolve_secrets
+from spark_entities.jobs.config import SparkSection, is_secret, resolve_secrets
 from spark_entities.udfs.errors import ConfigError
 
 # What Spark must not show in its UI and logs: more than it hides by default.

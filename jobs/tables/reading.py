@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config.sections import JDBC, InputSection, resolve_secrets
+from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
 from spark_entities.jobs.spark.session import task_slots
 from spark_entities.udfs.errors import ConfigError
 

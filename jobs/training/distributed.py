@@ -49,7 +49,7 @@ def train_distributed(job: Job, processes: int, master: str | None) -> None:
     """
     from pyspark.ml.torch.distributor import TorchDistributor
 
-    from spark_entities.jobs.config.sections import SparkSection
+    from spark_entities.jobs.config import SparkSection
     from spark_entities.jobs.spark.session import make_session
 
     spark = make_session(SparkSection(master=master), "spark-entities finetune")

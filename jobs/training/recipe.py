@@ -14,7 +14,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from spark_entities.jobs.config.energy import Energy
+from spark_entities.jobs.config import Energy
 from spark_entities.udfs.errors import ConfigError
 
 Share = tuple[float, float]

@@ -17,7 +17,7 @@ import pyarrow
 from pyarrow import parquet
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import (
+from spark_entities.jobs.config import (
     EnrichConfig,
     ErrorsSection,
     InputSection,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import load_config
+from spark_entities.jobs.config import load_config
 from spark_entities.jobs.enrich import main, run
 from tests.faults.killed_driver import BATCH_POINTS, POINTS
 from tests.faults.sentinels import (

@@ -81,7 +81,7 @@ def test_every_make_target_of_a_page_is_there(page):
 
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
-    from spark_entities.jobs.config.sections import EnrichConfig
+    from spark_entities.jobs.config import EnrichConfig
     from spark_entities.jobs.enrich import check_model, group_columns
 
     groups = group_columns(check_model(EnrichConfig()).scheme)

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from spark_entities import ConfigError, make_entities_udf
 from spark_entities.jobs.check import report
-from spark_entities.jobs.config.sections import EnrichConfig, SparkSection
+from spark_entities.jobs.config import EnrichConfig, SparkSection
 from spark_entities.jobs.enrich import check_model, run
 from spark_entities.jobs.spark.session import make_session
 

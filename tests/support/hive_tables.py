@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.config import SparkSection
 from spark_entities.jobs.enrich import main as enrich
 from spark_entities.jobs.spark.session import make_session
 

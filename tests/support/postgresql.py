@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config.sections import SparkSection
+from spark_entities.jobs.config import SparkSection
 from spark_entities.jobs.enrich import main as enrich
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.jobs.tables.reading import jdbc_options

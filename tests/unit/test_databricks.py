@@ -7,7 +7,7 @@ import pytest
 import yaml
 from databricks.bundles.jobs import Job
 
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import check_model
 from spark_entities.jobs.spark.preflight import check_settings
 

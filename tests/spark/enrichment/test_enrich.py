@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file, save_file
 
-from spark_entities.jobs.config.sections import EnrichConfig, InputSection, OutputSection
+from spark_entities.jobs.config import EnrichConfig, InputSection, OutputSection
 from spark_entities.jobs.enrich import (
     check_failures,
     check_rows,

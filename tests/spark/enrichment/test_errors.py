@@ -8,7 +8,7 @@ import shutil
 import pytest
 from pyspark.errors import PythonException
 
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import enrich as enrich_table
 from spark_entities.jobs.enrich import main
 from spark_entities.jobs.output.publish import check_schema

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from spark_entities.jobs.config.sections import load_config
+from spark_entities.jobs.config import load_config
 from spark_entities.jobs.enrich import main, run
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.udfs.errors import PublishError

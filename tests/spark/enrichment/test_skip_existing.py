@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config.sections import load_config
+from spark_entities.jobs.config import load_config
 from spark_entities.jobs.enrich import main, run
 
 TEXTS = {0: "Emma woont in Londen.", 1: None, 2: "", 3: "Frans woont in Utrecht."}

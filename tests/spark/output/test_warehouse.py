@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import main
 from spark_entities.jobs.output.mentions import count_mentions, make_mentions
 from spark_entities.udfs.errors import PublishError

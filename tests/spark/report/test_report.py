@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from spark_entities.jobs import enrich
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import run
 
 SENTINEL = "zwijgplicht"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from spark_entities.jobs.config.sections import EnrichConfig
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import run
 from spark_entities.jobs.evaluate import main as evaluate
 from spark_entities.jobs.finetune import finetune

@@ -1,6 +1,6 @@
 import pytest
 
-from spark_entities.jobs.config.sections import (
+from spark_entities.jobs.config import (
     EnrichConfig,
     known_keys,
     load_config,

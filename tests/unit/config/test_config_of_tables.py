@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spark_entities.jobs.config.sections import load_config
+from spark_entities.jobs.config import load_config
 from spark_entities.udfs.errors import ConfigError
 
 URL = "jdbc:postgresql://host/news"

@@ -1,7 +1,6 @@
 import pytest
 
-from spark_entities.jobs.config.evaluate import EvaluateConfig
-from spark_entities.jobs.config.sections import known_keys, read_config
+from spark_entities.jobs.config import EvaluateConfig, known_keys, read_config
 from spark_entities.udfs.errors import ConfigError
 
 

@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config import EnrichConfig, EvaluateConfig, known_keys
 from spark_entities.jobs.config.reference import describe_settings
-from spark_entities.jobs.config.sections import EnrichConfig, known_keys
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 

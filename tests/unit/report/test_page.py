@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_entities.jobs.config.sections import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, load_config
 from spark_entities.jobs.report.content import Findings, Sample
 from spark_entities.jobs.report.page import check_folder, make_page, parts, save_page
 from spark_entities.jobs.report.terminal import LENGTH_EDGES, Summary

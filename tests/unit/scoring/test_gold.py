@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from spark_entities.jobs.config.evaluate import GoldSection
+from spark_entities.jobs.config import GoldSection
 from spark_entities.jobs.scoring.gold import load_gold
 from spark_entities.udfs.errors import ConfigError
 

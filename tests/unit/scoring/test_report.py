@@ -2,8 +2,7 @@ import json
 
 import pytest
 
-from spark_entities.jobs.config.evaluate import EvaluateConfig
-from spark_entities.jobs.config.sections import read_config
+from spark_entities.jobs.config import EvaluateConfig, read_config
 from spark_entities.jobs.scoring.gold import load_gold
 from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.scores import score

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_entities.jobs.config.sections import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, load_config
 from spark_entities.jobs.spark.preflight import check_settings, own_properties
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError
