@@ -82,8 +82,8 @@ def test_every_make_target_of_a_page_is_there(page):
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
     from spark_entities.jobs.config import EnrichConfig
-    from spark_entities.jobs.enrich import check_model, group_columns
+    from spark_entities.jobs.enrichment.prepare import check_model
+    from spark_entities.jobs.tables.columns import added_columns
 
-    groups = group_columns(check_model(EnrichConfig()).scheme)
-    for column in ["entities", *groups, "entity_error", "entity_model", "entity_run"]:
+    for column in added_columns(check_model(EnrichConfig()).scheme):
         assert f"`{column}`" in README

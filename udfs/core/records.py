@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,22 @@ class Encoding:
     text: Text
     tokens: Tokens
     windows: Windows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it took to classify some documents. Costs add up."""
+
+    num_model_tokens: int = 0
+    num_padded_tokens: int = 0
+    num_model_loads: int = 0
+    load_seconds: float = 0.0
+    forward_seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
