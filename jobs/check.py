@@ -72,7 +72,7 @@ def check(spark: SparkSession | None, config: EnrichConfig) -> Iterator[str]:
     has_output = bool(config.output.path or config.output.table)
     if has_output or (has_input and not is_client(config.spark)):
         prepared = prepare(spark, config, program=_PROGRAM)
-        if prepared.is_broken:
+        if prepared.is_broken():
             check_outputs(prepared)
         for output in prepared.outputs:
             check_free(output.files, output.beside("lock"))

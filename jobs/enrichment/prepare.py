@@ -70,10 +70,9 @@ class Prepared(Setup):
         """Where the run writes to."""
         return [self.output, *([self.quarantine] if self.quarantine else [])]
 
-    @property
     def is_broken(self) -> bool:
         """Whether an output is looked at no sooner than it is held, since it is mended first."""
-        return any(output.is_broken for output in self.outputs)
+        return any(output.is_broken() for output in self.outputs)
 
     def record(self, run_id: str, documents: int, failed: int) -> RunRecord:
         """Tell, for those who find a result later, how it was made."""
@@ -132,7 +131,7 @@ def prepare(spark: SparkSession | None, config: EnrichConfig, *, program: str) -
         quarantine=quarantine,
         settings=settings_of(config, ready.checkpoint),
     )
-    if not prepared.is_broken:
+    if not prepared.is_broken():
         check_outputs(prepared)
     return prepared
 

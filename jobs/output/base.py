@@ -41,7 +41,6 @@ class Output(ABC):
         found = self.files.children(parent)
         return [f"{parent}/{child}" for child in found if child.startswith(f".{name}.{role}-")]
 
-    @property
     def is_broken(self) -> bool:
         """Whether a run died in the midst of putting its result in place."""
         return False

@@ -36,7 +36,7 @@ class RunFolders(Output):
 
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here."""
-        return self.files.exists(f"{self._standing}/{ENTITY_RUN}={run_id}")
+        return self.files.exists(f"{self._standing()}/{ENTITY_RUN}={run_id}")
 
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
@@ -47,20 +47,18 @@ class RunFolders(Output):
         """Return where the page about a run is."""
         return f"{self.folder(run_id)}/{PAGE}"
 
-    @property
     def _standing(self) -> str:
         """The folder that the runs lie in: the old one still, if an overwrite died half-way."""
-        return self.left("replaced")[0] if self.is_broken else self.path
+        return self.left("replaced")[0] if self.is_broken() else self.path
 
-    @property
     def is_broken(self) -> bool:
         """Whether an overwrite died between its two renames."""
         return bool(self.left("replaced")) and not self.files.exists(self.path)
 
     def records(self) -> dict[str, RunRecord]:
         """Return the records of the runs that were published here, by their folders."""
-        names = self.files.children(self._standing)
-        folders = [f"{self._standing}/{name}" for name in names if name.startswith(ENTITY_RUN)]
+        names = self.files.children(self._standing())
+        folders = [f"{self._standing()}/{name}" for name in names if name.startswith(ENTITY_RUN)]
         return {
             folder: RunRecord.from_json(self.files.read(f"{folder}/{RECORD}")) for folder in folders
         }
@@ -77,8 +75,8 @@ class RunFolders(Output):
     def check(self) -> None:
         """Refuse an output that stands already, where the mode does not allow it."""
         section, path = self.section, self.section.path
-        names = [name for name in self.files.children(self._standing) if name[0] not in "_."]
-        if section.mode == "error" and self.files.exists(self._standing):
+        names = [name for name in self.files.children(self._standing()) if name[0] not in "_."]
+        if section.mode == "error" and self.files.exists(self._standing()):
             raise ConfigError(
                 f"output.path={path!r} exists and output.mode is 'error'. Set output.mode to "
                 f"'append' to add a run, 'overwrite' to replace all, or choose another path."
