@@ -97,7 +97,9 @@ class Outputs:
     quarantine: Held | None = None
 
 
-def prepare(spark: SparkSession | None, config: EnrichConfig, *, program: str) -> Prepared:
+def prepare(
+    spark: SparkSession | None, config: EnrichConfig, *, program: str = "spark-entities"
+) -> Prepared:
     """Make sure that a run can begin.
 
     Args:
@@ -136,7 +138,9 @@ def prepare(spark: SparkSession | None, config: EnrichConfig, *, program: str) -
     return prepared
 
 
-def set_up(spark: SparkSession | None, config: EnrichConfig, *, program: str) -> Setup:
+def set_up(
+    spark: SparkSession | None, config: EnrichConfig, *, program: str = "spark-entities"
+) -> Setup:
     """Make sure that workers of a session can load the model, and compute as they should.
 
     Raises:
