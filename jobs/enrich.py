@@ -27,7 +27,6 @@ from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics
 from spark_entities.jobs.enrichment.plan import plan
 from spark_entities.jobs.enrichment.prepare import (
-    Outputs,
     Prepared,
     check_model,
     check_table,
@@ -80,57 +79,56 @@ def carry_out(prepared: Prepared) -> Summary:
     config, documents, run_id = prepared.config, prepared.documents, prepared.run_id
     for finding in prepared.warnings:
         print(f"warning: {finding}", file=sys.stderr)
-    with hold(prepared) as outputs:
+    with hold(prepared) as held:
         if config.run.mode == "incremental":
-            return _summarise(prepared, _publish_new(prepared, outputs), None, prepared.started)
-        if config.run.skip_existing and isinstance(prepared.output, RunFolders):
-            documents = drop_existing(documents, config.input, prepared.output, prepared.settings)
-        metrics = _publish(prepared, outputs, documents, run_id)
+            return _summarise(prepared, _publish_new(held), None, prepared.started)
+        if config.run.skip_existing and isinstance(held.output, RunFolders):
+            documents = drop_existing(documents, config.input, held.output, held.settings)
+        metrics = _publish(held, documents, run_id)
     return _summarise(prepared, metrics, run_id, prepared.started)
 
 
-def _publish_new(prepared: Prepared, outputs: Outputs) -> Metrics:
+def _publish_new(held: Prepared) -> Metrics:
     """Publish what is new in the input, batch by batch; return what all of them gave and cost."""
     observed: list[Metrics] = []
 
     def publish_batch(batch: DataFrame, run_id: str) -> None:
-        if not prepared.output.has(run_id):
-            observed.append(_publish(prepared, outputs, batch, run_id))
+        if not held.output.has(run_id):
+            observed.append(_publish(held, batch, run_id))
 
-    documents, section = prepared.documents, prepared.config.input
-    for_each_new_batch(documents, section, prepared.output, prepared.settings, publish_batch)
-    return reduce(add, observed, read_metrics({}, prepared.checkpoint.scheme.groups))
+    for_each_new_batch(held.documents, held.config.input, held.output, held.settings, publish_batch)
+    return reduce(add, observed, read_metrics({}, held.checkpoint.scheme.groups))
 
 
-def _publish(prepared: Prepared, outputs: Outputs, documents: DataFrame, run_id: str) -> Metrics:
+def _publish(held: Prepared, documents: DataFrame, run_id: str) -> Metrics:
     """Enrich documents and publish the result; return what it gave and cost."""
-    config, checkpoint, started = prepared.config, prepared.checkpoint, time.monotonic()
+    config, checkpoint, started = held.config, held.checkpoint, time.monotonic()
     entered, classified = Observation(), Observation()
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
     spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
     result = plan(spread_out, config, checkpoint, run_id, classified)
-    with stage(result, outputs.output, run_id) as staged:
+    with stage(result, held.output, run_id) as staged:
         num_written = staged.documents.count()
         metrics = read_metrics(classified.get, checkpoint.scheme.groups)
         audit(entered.get["documents"], num_written, metrics.failed, config.errors)
-        record = staged.complete(prepared.record(run_id, num_written, metrics.failed))
-        _put_apart(staged.documents, prepared, outputs, record)
-        summary = _summarise(prepared, metrics, run_id, started)
-        page = _make_page(prepared, staged.documents, summary, record)
+        record = staged.complete(held.record(run_id, num_written, metrics.failed))
+        _put_apart(held, staged.documents, record)
+        summary = _summarise(held, metrics, run_id, started)
+        page = _make_page(held, staged.documents, summary, record)
         staged.put_in_place(record, page if config.report.path is None else None)
     if page is not None and config.report.path is not None:
         save_page(config.report.path, run_id, page)
     return metrics
 
 
-def _put_apart(written: DataFrame, prepared: Prepared, outputs: Outputs, record: RunRecord) -> None:
+def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
     """Publish the rows that failed, where that is wanted; without their text unless it is, too."""
-    quarantine, run_id = outputs.quarantine, record.run
-    if quarantine is None or quarantine.output.has(run_id):
+    quarantine, run_id = held.quarantine, record.run
+    if quarantine is None or quarantine.has(run_id):
         return
     failed = written.where(F.col(ENTITY_ERROR).isNotNull()).withColumn(ENTITY_RUN, F.lit(run_id))
-    if not prepared.config.errors.quarantine_text:
-        failed = failed.drop(F.col(quoted(prepared.config.input.text_column)))
+    if not held.config.errors.quarantine_text:
+        failed = failed.drop(F.col(quoted(held.config.input.text_column)))
     with stage(failed, quarantine, run_id) as staged:
         staged.put_in_place(staged.complete(record))
 

@@ -15,7 +15,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,9 +26,8 @@ from spark_entities.jobs.enrichment.incremental import check_grows, check_same_s
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
 from spark_entities.jobs.output.base import Output
-from spark_entities.jobs.output.lock import hold as hold_lock
 from spark_entities.jobs.output.mentions import check_layout
-from spark_entities.jobs.output.publish import Held, find_output
+from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.spark.preflight import (
@@ -87,14 +86,6 @@ class Prepared(Setup):
             classify=asdict(self.config.classify),
             settings=digest(self.settings),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outputs:
-    """The outputs of a run, held."""
-
-    output: Held
-    quarantine: Held | None = None
 
 
 def prepare(
@@ -215,7 +206,7 @@ def check_outputs(prepared: Prepared) -> None:
 
 
 @contextmanager
-def hold(prepared: Prepared) -> Iterator[Outputs]:
+def hold(prepared: Prepared) -> Iterator[Prepared]:
     """Hold the outputs of a run, mend what earlier runs have broken there, and look once more.
 
     Raises:
@@ -223,21 +214,13 @@ def hold(prepared: Prepared) -> Iterator[Outputs]:
             one since it was prepared.
 
     """
-    with ExitStack() as held:
-
-        def take(output: Output) -> Held:
-            lock = held.enter_context(
-                hold_lock(output.files, output.beside("lock"), prepared.run_id)
-            )
-            output.mend()
-            return Held(output=output, lock=lock)
-
-        outputs = Outputs(
-            output=take(prepared.output),
-            quarantine=take(prepared.quarantine) if prepared.quarantine else None,
-        )
-        check_outputs(prepared)
-        yield outputs
+    with ExitStack() as stack:
+        output, *apart = [
+            stack.enter_context(each.hold(prepared.run_id)) for each in prepared.outputs
+        ]
+        held = replace(prepared, output=output, quarantine=apart[0] if apart else None)
+        check_outputs(held)
+        yield held
 
 
 def new_run_id() -> str:

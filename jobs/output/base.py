@@ -10,14 +10,16 @@ Must not import: torch, transformers. Needs classic Spark: renames go through Ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self
 
 from pyspark.sql import SparkSession
 
 from spark_entities.jobs.config import OutputSection
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.lock import Lock
+from spark_entities.jobs.output.lock import Lock, hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Output(ABC):
     id_column: str | None  # of the documents
     path: str  # qualified, with its scheme; of a table that Spark places, one that stands for it
     files: FileSystem
+    lock: Lock | None = None  # none until it is held
 
     def beside(self, role: str) -> str:
         """Return the hidden folder beside the output that is used in some role."""
@@ -72,5 +75,22 @@ class Output(ABC):
         return None
 
     @abstractmethod
-    def put_in_place(self, staging: str, run_id: str, lock: Lock) -> None:
-        """Publish what was staged in `<staging>/entity_run=<run id>`, if the lock is still held."""
+    def put_in_place(self, staging: str, run_id: str) -> None:
+        """Publish what was staged in `<staging>/entity_run=<run id>`."""
+
+    @contextmanager
+    def hold(self, run_id: str) -> Iterator[Self]:
+        """Hold this output, so that no other run writes there, and mend what broke there.
+
+        Raises:
+            ConfigError: if another run holds it.
+
+        """
+        with hold(self.files, self.beside("lock"), run_id) as lock:
+            self.mend()
+            yield replace(self, lock=lock)
+
+    def check_held(self) -> None:
+        """Make sure, right before something is published, that this output is still held."""
+        assert self.lock is not None
+        self.lock.check()

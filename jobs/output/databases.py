@@ -24,7 +24,6 @@ from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC
 from spark_entities.jobs.output.base import Output
-from spark_entities.jobs.output.lock import Lock
 from spark_entities.jobs.output.mentions import kept_columns
 from spark_entities.jobs.tables.columns import ENTITY_MODEL, ENTITY_RUN, quoted
 from spark_entities.jobs.tables.reading import jdbc_options, name_error
@@ -84,7 +83,7 @@ class DatabaseTable(Output):
                 f"{', '.join(found)}. Add them, or choose another output.table."
             )
 
-    def put_in_place(self, staging: str, run_id: str, lock: Lock) -> None:
+    def put_in_place(self, staging: str, run_id: str) -> None:
         """Fill a table beside this one, and copy it in one transaction."""
         folder = f"{staging}/{ENTITY_RUN}={run_id}"
         rows = storable(self.spark.read.parquet(folder).withColumn(ENTITY_RUN, F.lit(run_id)))
@@ -94,7 +93,7 @@ class DatabaseTable(Output):
             self._save(rows.limit(0), self.name, "append")  # creates it, where it is not there
             if self.section.mode == "error" and self._has_rows():
                 raise PublishError(f"{self.name} was filled while this run was working; it stays.")
-            lock.check()
+            self.check_held()
             self._copy(beside, rows.columns, rows.count())
         except Py4JJavaError as error:
             raise PublishError(

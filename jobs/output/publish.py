@@ -19,7 +19,6 @@ from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, InputSection, Ou
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.lock import Lock
 from spark_entities.jobs.output.mentions import count_mentions, kept_columns, make_mentions
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
@@ -93,18 +92,10 @@ def _covers(pattern: str, path: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """An output that this process may write to."""
-
-    output: Output
-    lock: Lock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
     """A result that lies beside its output, where no reader looks."""
 
-    held: Held
+    output: Output  # held
     run_id: str
     folder: str  # of the run, as it will be put in place
     documents: DataFrame  # as they were written
@@ -116,11 +107,11 @@ class Staged:
             PublishError: if mentions were lost or doubled.
 
         """
-        output, section = self.held.output, self.held.output.section
+        section = self.output.section
         mentions = None
         if section.layout == MENTIONS:
-            rows = make_mentions(self.documents, kept_columns(section, output.id_column))
-            written = _write(rows, self.folder, section, output.staged_parts)
+            rows = make_mentions(self.documents, kept_columns(section, self.output.id_column))
+            written = _write(rows, self.folder, section, self.output.staged_parts)
             mentions = count_mentions(self.documents, written)
         return replace(
             record, layout=section.layout, partition_by=section.partition_by, mentions=mentions
@@ -128,34 +119,34 @@ class Staged:
 
     def put_in_place(self, record: RunRecord, page: str | None = None) -> None:
         """Publish the result, with its record and, where it belongs there, the page about it."""
-        output = self.held.output
-        output.files.create(f"{self.folder}/{RECORD}", record.to_json())
+        files = self.output.files
+        files.create(f"{self.folder}/{RECORD}", record.to_json())
         if page is not None:
-            output.files.create(f"{self.folder}/{PAGE}", page)
-        output.put_in_place(self.folder.rsplit("/", 1)[0], self.run_id, self.held.lock)
+            files.create(f"{self.folder}/{PAGE}", page)
+        self.output.put_in_place(self.folder.rsplit("/", 1)[0], self.run_id)
 
 
 @contextmanager
-def stage(result: DataFrame, held: Held, run_id: str) -> Iterator[Staged]:
+def stage(result: DataFrame, output: Output, run_id: str) -> Iterator[Staged]:
     """Write a result beside its output, for as long as it takes to look at it and put it in place.
 
     Args:
         result: with its `entity_run` column, which becomes the name of the folder.
-        held: the output.
+        output: held.
         run_id: the run.
 
     Raises:
         PublishError: if what was written is not what was planned.
 
     """
-    output, section = held.output, held.output.section
-    folder, by_mention = f"{ENTITY_RUN}={run_id}", section.layout == MENTIONS
+    section, folder = output.section, f"{ENTITY_RUN}={run_id}"
+    by_mention = section.layout == MENTIONS
     staging = output.beside(f"staging-{run_id}")
     documents = f"{staging}-documents" if by_mention else staging
     try:
         parts = () if by_mention else output.staged_parts
         written = _write(result.drop(ENTITY_RUN), f"{documents}/{folder}", section, parts)
-        yield Staged(held=held, run_id=run_id, folder=f"{staging}/{folder}", documents=written)
+        yield Staged(output=output, run_id=run_id, folder=f"{staging}/{folder}", documents=written)
     finally:
         for each in {staging, documents}:
             output.files.delete(each)

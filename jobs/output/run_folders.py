@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pyspark.errors import PySparkException
 
 from spark_entities.jobs.output.base import Output
-from spark_entities.jobs.output.lock import Lock
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
 from spark_entities.jobs.tables.columns import ENTITY_RUN, quoted_table
 from spark_entities.udfs.errors import ConfigError, PublishError
@@ -93,10 +92,10 @@ class RunFolders(Output):
         if section.table is not None and self.spark.catalog.tableExists(section.table):
             self._check_location(section.table)
 
-    def put_in_place(self, staging: str, run_id: str, lock: Lock) -> None:
+    def put_in_place(self, staging: str, run_id: str) -> None:
         """Publish a run by one rename; replace all there is by two."""
         files, mode = self.files, self.section.mode
-        lock.check()
+        self.check_held()
         if not files.exists(self.path):
             files.rename(staging, self.path)
         elif mode == "append":

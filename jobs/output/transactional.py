@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from spark_entities.jobs.config import resolve_secrets
 from spark_entities.jobs.output.base import Output
-from spark_entities.jobs.output.lock import Lock
 from spark_entities.jobs.tables.columns import ENTITY_RUN
 from spark_entities.udfs.errors import ConfigError, PublishError
 
@@ -44,10 +43,10 @@ class TransactionalTable(Output):
                 f"output.mode is 'error'. Set output.mode to 'append' or 'overwrite'."
             )
 
-    def put_in_place(self, staging: str, run_id: str, lock: Lock) -> None:
+    def put_in_place(self, staging: str, run_id: str) -> None:
         """Write what was staged once more, in one transaction."""
         section = self.section
-        lock.check()
+        self.check_held()
         if section.mode == "error" and self._exists():
             raise PublishError(f"{self._name} appeared while this run was working; it stays.")
         rows = self.spark.read.parquet(f"{staging}/{ENTITY_RUN}={run_id}")

@@ -11,8 +11,7 @@ from spark_entities.jobs.config import EnrichConfig, InputSection, OutputSection
 from spark_entities.jobs.enrich import enrich, main, run
 from spark_entities.jobs.enrichment.prepare import new_run_id
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.lock import hold
-from spark_entities.jobs.output.publish import Held, find_output, stage
+from spark_entities.jobs.output.publish import find_output, stage
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.errors import ConfigError, PublishError
 
@@ -280,10 +279,10 @@ def test_an_overwrite_that_cannot_take_its_place_puts_the_old_one_back(
 def test_a_result_that_is_refused_leaves_nothing_behind(spark, tmp_path):
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
     output = find_output(spark, OutputSection(path=str(tmp_path / "out")), df, InputSection())
-    with hold(output.files, output.beside("lock"), "run-a") as lock:
+    with output.hold("run-a") as held:
         with (
             pytest.raises(PublishError, match="1 rows refused"),
-            stage(df, Held(output=output, lock=lock), "run-a") as staged,
+            stage(df, held, "run-a") as staged,
         ):
             raise PublishError(f"{staged.documents.count()} rows refused")
         assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
