@@ -66,6 +66,13 @@ def test_links_of_a_page_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_are_there(page):
+    text = (ROOT / page).read_text("utf-8")
+    for name in re.findall(r"`((?:conf|docs|jobs|notebooks|tests|udfs)/[\w/.-]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
 @pytest.mark.parametrize("code", blocks("README.md", "python"))
 def test_python_of_the_readme_finds_its_entities(spark, code, capsys):
     exec(code, {"spark": spark})  # what a reader pastes
