@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC
-from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.mentions import kept_columns
+from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.tables.columns import ENTITY_MODEL, ENTITY_RUN, quoted
 from spark_entities.jobs.tables.reading import jdbc_options, name_error
 from spark_entities.udfs.errors import ConfigError, PublishError
@@ -34,13 +34,8 @@ _TYPES = {"createTableColumnTypes": f"{ENTITY_RUN} VARCHAR(100)"}  # some compar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseTable(Output):
+class DatabaseTable(TransactionalTable):
     """A table of a database that this process holds, by its name and `output.options`."""
-
-    @property
-    def name(self) -> str:
-        """The table's name, which the configuration has checked to be one."""
-        return str(self.section.table)
 
     @property
     def _options(self) -> dict[str, str]:
@@ -49,14 +44,6 @@ class DatabaseTable(Output):
     def read(self) -> DataFrame:
         """Read the table."""
         return self.spark.read.format(JDBC).options(**self._options).load()
-
-    def has(self, run_id: str) -> bool:
-        """Tell whether a run was published here; one without mentions has left no trace."""
-        return self._exists() and not self.read().where(F.col(ENTITY_RUN) == run_id).isEmpty()
-
-    def describe(self, run_id: str | None) -> str:
-        """Say where a run is, or all runs are."""
-        return self.name if run_id is None else f"{self.name}, {ENTITY_RUN}={run_id}"
 
     def check(self) -> None:
         """Refuse a table that cannot be reached, lacks columns, or must not stand already."""

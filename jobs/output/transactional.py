@@ -28,18 +28,18 @@ class TransactionalTable(Output):
         return self.spark.read.format(self.section.format).load(self.path)
 
     def has(self, run_id: str) -> bool:
-        """Tell whether a run was published here."""
+        """Tell whether a run was published here; one without rows has left no trace."""
         return self._exists() and not self.read().where(F.col(ENTITY_RUN) == run_id).isEmpty()
 
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
-        return self._name if run_id is None else f"{self._name}, {ENTITY_RUN}={run_id}"
+        return self.name if run_id is None else f"{self.name}, {ENTITY_RUN}={run_id}"
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""
         if self.section.mode == "error" and self._exists():
             raise ConfigError(
-                f"output.{'table' if self.section.table else 'path'}={self._name!r} exists and "
+                f"output.{'table' if self.section.table else 'path'}={self.name!r} exists and "
                 f"output.mode is 'error'. Set output.mode to 'append' or 'overwrite'."
             )
 
@@ -48,7 +48,7 @@ class TransactionalTable(Output):
         section = self.section
         self.check_held()
         if section.mode == "error" and self._exists():
-            raise PublishError(f"{self._name} appeared while this run was working; it stays.")
+            raise PublishError(f"{self.name} appeared while this run was working; it stays.")
         rows = self.spark.read.parquet(f"{staging}/{ENTITY_RUN}={run_id}")
         writer = rows.withColumn(ENTITY_RUN, F.lit(run_id)).write.format(section.format)
         writer = writer.mode("overwrite" if section.mode == "overwrite" else "append")
@@ -62,7 +62,8 @@ class TransactionalTable(Output):
             placed.saveAsTable(section.table)
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Its name in the catalog or the database, or its path."""
         return self.section.table or str(self.section.path)
 
     def _exists(self) -> bool:
