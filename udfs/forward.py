@@ -19,7 +19,7 @@ import torch
 
 from spark_entities.udfs.core.arrays import Ints
 from spark_entities.udfs.core.batching import Batch, lay_out, plan_batches
-from spark_entities.udfs.core.records import Encoding, Predictions
+from spark_entities.udfs.core.records import Cost, Encoding, Predictions
 from spark_entities.udfs.errors import DeviceError, InferenceError
 from spark_entities.udfs.memory import return_memory
 from spark_entities.udfs.model import LoadedModel
@@ -123,9 +123,11 @@ def _predict(
         label_ids=label_ids,
         scores=scores,
         probabilities=probabilities,
-        num_model_tokens=int(lengths.sum()),
-        num_padded_tokens=num_padded_tokens,
-        forward_seconds=time.monotonic() - started,
+        cost=Cost(
+            num_model_tokens=int(lengths.sum()),
+            num_padded_tokens=num_padded_tokens,
+            forward_seconds=time.monotonic() - started,
+        ),
     )
 
 

@@ -19,13 +19,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from spark_entities.udfs.core.records import Cost
 from spark_entities.udfs.core.results import result_type
 from spark_entities.udfs.device import Device, choose_device, count_gpus, visible_devices
 from spark_entities.udfs.errors import DeviceError
@@ -55,14 +56,6 @@ _models: dict[tuple[ModelOptions, str], LoadedModel] = {}
 _lock = threading.Lock()
 
 
-@dataclass(slots=True)
-class _Loads:
-    """Model loads not yet reported in a result row."""
-
-    count: int = 0
-    seconds: float = 0.0
-
-
 def metered_type(strategy: AggregationStrategy) -> pa.StructType:
     """Return the type of the UDF's rows: the engine's, with the metrics of the buffer they open."""
     return pa.struct([*result_type(strategy), ("metrics", METRICS_TYPE)])
@@ -84,22 +77,14 @@ def classify_batches(
     if first is None:
         return
     _settle_in()
-    loads = _Loads()
-    model, device = task_model(model_options, loads)
+    model, device, loading = task_model(model_options)
     from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
     buffers = gather(chain([first], filled), classifier.buffer_chars)
     for classified in classifier.classify_buffers(buffers):
-        metrics = {
-            "num_model_tokens": classified.num_model_tokens,
-            "num_padded_tokens": classified.num_padded_tokens,
-            "num_model_loads": loads.count,
-            "load_seconds": loads.seconds,
-            "forward_seconds": classified.forward_seconds,
-            "device": device.name,
-        }
-        loads = _Loads()
+        metrics = asdict(classified.cost + loading) | {"device": device.name}
+        loading = Cost()  # it is reported once
         return_memory()
         yield _with_metrics(classified.rows, metrics, classify_options.aggregation_strategy)
 
@@ -126,8 +111,8 @@ def gather(
         yield buffer
 
 
-def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Device]:
-    """Return the model on the device of this task, loaded the first time that it is asked for.
+def task_model(options: ModelOptions) -> tuple[LoadedModel, Device, Cost]:
+    """Return the model on the device of this task, and what it cost to load it now, if it did.
 
     The first time counts the import of torch and transformers too, as it is part of the wait.
 
@@ -139,16 +124,16 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
         device = task_device()
         _limit_threads()
         key = options, device.name
-        if key not in _models:
-            from spark_entities.udfs.model import load_model
+        if key in _models:
+            return _models[key], device, Cost()
+        from spark_entities.udfs.model import load_model
 
-            nearest = _nearest(options)
-            _models[key] = load_model(nearest, device.name, _executor_folder())
-            gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
-            loads.count += 1
-            loads.seconds += time.monotonic() - started
-            log.info("Loaded %s on %s in %.1f s.", nearest.name, device.name, loads.seconds)
-        return _models[key], device
+        nearest = _nearest(options)
+        _models[key] = load_model(nearest, device.name, _executor_folder())
+        gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
+        seconds = time.monotonic() - started
+        log.info("Loaded %s on %s in %.1f s.", nearest.name, device.name, seconds)
+        return _models[key], device, Cost(num_model_loads=1, load_seconds=seconds)
 
 
 def task_device() -> Device:

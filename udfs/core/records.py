@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,25 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it took to classify; costs add up, and so do those of a class with more fields.
+
+    >>> (Cost(num_model_tokens=3, load_seconds=1.5) + Cost(num_model_tokens=4)).num_model_tokens
+    7
+    """
+
+    num_model_tokens: int = 0  # what the model was given: overlaps and special tokens counted
+    num_padded_tokens: int = 0  # the same, with padding
+    num_model_loads: int = 0
+    load_seconds: float = 0.0
+    forward_seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        names = [field.name for field in fields(self)]
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
     """What `forward` makes of an encoding: one label and score a token.
 
@@ -58,9 +78,7 @@ class Predictions:
     label_ids: Ints  # (num_tokens,)
     scores: Floats  # (num_tokens,)
     probabilities: Floats | None  # (num_tokens, num_labels)
-    num_model_tokens: int  # what the model was given: overlaps and special tokens counted
-    num_padded_tokens: int  # the same, with padding
-    forward_seconds: float
+    cost: Cost = Cost()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
