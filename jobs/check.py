@@ -33,7 +33,7 @@ from spark_entities.jobs.tables.reading import plan_spread, read_input
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.schema import spark_type
-from spark_entities.udfs.worker import DEVICE_TYPE, describe_device
+from spark_entities.udfs.task import DEVICE_TYPE, describe_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
