@@ -65,7 +65,7 @@ class TokenClassifier:
         return cls(model=model, options=classify_options or ClassifyOptions())
 
     def __post_init__(self) -> None:
-        self.options.window_tokens(self.model.capacity)
+        self.options.check_window(self.model.capacity)
 
     @property
     def buffer_chars(self) -> int:

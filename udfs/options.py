@@ -107,27 +107,31 @@ class ClassifyOptions:
         _check_at_least("classify.max_document_chars", self.max_document_chars, 1)
         _check_at_least("classify.buffer_chars", self.buffer_chars, 1)
         if self.max_window_tokens is not None:
-            check_stride(self.stride, self.max_window_tokens)
+            self.check_window(self.max_window_tokens)
 
     def window_tokens(self, capacity: int) -> int:
-        """Return the tokens of one window of a model, having checked that the stride fits it.
+        """Return the tokens of one window of a model.
 
         Raises:
-            ConfigError: if the stride leaves no room to advance.
+            ConfigError: if the stride does not fit; see `check_window`.
+
+        """
+        self.check_window(capacity)
+        return min(capacity, self.max_window_tokens or capacity)
+
+    def check_window(self, capacity: int) -> None:
+        """Check that the stride fits the window of a model.
+
+        Raises:
+            ConfigError: if it leaves a window no room to advance.
 
         """
         window_tokens = min(capacity, self.max_window_tokens or capacity)
-        check_stride(self.stride, window_tokens)
-        return window_tokens
-
-
-def check_stride(stride: int, window_tokens: int) -> None:
-    """Refuse an overlap that keeps a window from advancing."""
-    if stride >= window_tokens:
-        raise ConfigError(
-            f"classify.stride must be smaller than the window: stride={stride}, "
-            f"window={window_tokens} tokens. Set classify.stride to 0..{window_tokens - 1}."
-        )
+        if self.stride >= window_tokens:
+            raise ConfigError(
+                f"classify.stride must be smaller than the window: stride={self.stride}, "
+                f"window={window_tokens} tokens. Set classify.stride to 0..{window_tokens - 1}."
+            )
 
 
 def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
