@@ -69,8 +69,8 @@ def report(spark: SparkSession, config: EnrichConfig, checkpoint: Checkpoint) ->
         yield f"warning: {finding}"
     groups = ", ".join(checkpoint.scheme.groups)
     yield (
-        f"model: {checkpoint.identity}, {checkpoint.num_weights:,} weights, windows of "
-        f"{config.classify.window_tokens(checkpoint.capacity)} tokens, groups {groups}"
+        f"model: {checkpoint.identify()}, {checkpoint.num_weights:,} weights, windows of "
+        f"{config.classify.window_tokens(checkpoint.read_capacity())} tokens, groups {groups}"
     )
     for device in find_devices(spark):
         check_device(device, checkpoint)

@@ -113,8 +113,8 @@ class _Job:
     def fingerprint(self) -> dict[str, object]:
         """What results depend on: the model, how it is used, and which column is the text."""
         return {
-            "model": self.checkpoint.identity,
-            "model.sha256": self.checkpoint.sha256,
+            "model": self.checkpoint.identify(),
+            "model.sha256": self.checkpoint.digest(),
             "model.precision": self.config.model.precision,
             **{
                 f"classify.{key}": value
@@ -198,8 +198,8 @@ class _Job:
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "documents": documents,
             "failed": failed,
-            "model": self.checkpoint.identity,
-            "model_sha256": self.checkpoint.sha256,
+            "model": self.checkpoint.identify(),
+            "model_sha256": self.checkpoint.digest(),
             "precision": self.config.model.precision,
             "classify": asdict(self.config.classify),
             "settings": digest_settings(self.fingerprint),
@@ -268,7 +268,7 @@ def plan(
     """Plan the enrichment of a table that was checked; an observation gets the metrics."""
     scheme = checkpoint.scheme
     groups = group_columns(scheme)
-    entities_of = make_entities_udf(checkpoint.worker_options, config.classify)
+    entities_of = make_entities_udf(checkpoint.pin(), config.classify)
     result = df.withColumn(_RESULT, entities_of(F.col(quoted(config.input.text_column))))
     mentions = _Mentions(scheme, by_label=config.classify.aggregation_strategy == "none")
     if observation is not None:
@@ -278,7 +278,7 @@ def plan(
         F.col(f"{_RESULT}.entities").alias("entities"),
         *(mentions.surface_forms(group).alias(name) for name, group in groups.items()),
         F.col(f"{_RESULT}.error").alias("entity_error"),
-        F.lit(checkpoint.identity).alias("entity_model"),
+        F.lit(checkpoint.identify()).alias("entity_model"),
         F.lit(run_id).alias(RUN_COLUMN),
     )
 
@@ -294,7 +294,7 @@ def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> 
 def check_model(config: EnrichConfig) -> Checkpoint:
     """Find the checkpoint and check that the windows asked for fit it."""
     checkpoint = find_checkpoint(config.model)
-    config.classify.window_tokens(checkpoint.capacity)
+    config.classify.window_tokens(checkpoint.read_capacity())
     return checkpoint
 
 

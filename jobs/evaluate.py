@@ -42,9 +42,7 @@ def evaluate(
         InferenceError: if a text failed.
 
     """
-    tags = predict_tags(
-        spark, gold.texts, checkpoint.worker_options, config.classify, plain=gold.plain
-    )
+    tags = predict_tags(spark, gold.texts, checkpoint.pin(), config.classify, plain=gold.plain)
     scores = score(gold.tags, gold.cut(tags), plain=gold.plain)
     return Evaluation(config=config, checkpoint=checkpoint, gold=gold, scores=scores)
 
@@ -99,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = read_config(EvaluateConfig, given, program="spark-entities evaluate")
         checkpoint = find_checkpoint(config.model)
-        config.classify.window_tokens(checkpoint.capacity)
+        config.classify.check_window(checkpoint.read_capacity())
         check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
         gold = load_gold(config.gold)
         check_types(gold, checkpoint)

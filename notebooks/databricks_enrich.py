@@ -58,7 +58,7 @@ config = EnrichConfig(
 checkpoint = check_model(config)
 for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
     print(f"warning: {finding}")
-print(f"{checkpoint.identity}: {', '.join(checkpoint.scheme.groups)}")
+print(f"{checkpoint.identify()}: {', '.join(checkpoint.scheme.groups)}")
 
 # COMMAND ----------
 
