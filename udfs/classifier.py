@@ -99,18 +99,9 @@ class TokenClassifier:
         if any(text is not None and len(text) > most for text in texts):
             raise InferenceError(f"longer than classify.max_document_chars={most} characters")
         text = Text.join(texts)
-        ids, offsets, token_splits = self.model.tokenizer.tokenize(text)
-        tokens = find_words(
-            codepoints=text.codepoints,
-            char_splits=text.row_splits,
-            token_ids=self.model.text_ids[ids],
-            token_offsets=offsets,
-            token_splits=token_splits,
-            continuation_ids=self.model.continuation_ids,
-            word_start_ids=self.model.word_start_ids,
-        )
+        tokens = find_words(text, *self.model.tokenizer.tokenize(text), self.model.vocabulary)
         windows = cut_windows(
-            token_splits,
+            tokens.row_splits,
             tokens.starts_word,
             window_tokens=self.options.window_tokens(self.model.capacity),
             stride=self.options.stride,

@@ -35,7 +35,7 @@ _LIMIT_WINDOWS = 2  # of 512 tokens: a batch of the CPU's budget
 def forward_limit(model: LoadedModel) -> float:
     """Return the tokens/s of the bare model on full windows without padding."""
     shape = (_LIMIT_WINDOWS, model.max_positions)
-    ids = torch.randint(5, len(model.text_ids), shape, device=model.device)
+    ids = torch.randint(5, len(model.vocabulary.text_ids), shape, device=model.device)
     model.network(input_ids=ids)
     started, batches = time.monotonic(), 0
     while time.monotonic() - started < _LIMIT_SECONDS:

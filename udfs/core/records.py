@@ -18,6 +18,15 @@ from spark_entities.udfs.core.text import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What the pieces of a tokenizer tell of words."""
+
+    text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+    continuation_ids: Bools  # (vocabulary size,): pieces that never start a word (`##ing`)
+    word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone (`▁`)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
     """The tokens of a buffer, and the words they make. Offsets count in the whole buffer's text."""
 

@@ -1,6 +1,6 @@
 """Word borders, by the characters of the text and for every script.
 
-Enters: the code points of a buffer of documents, the character ranges of its tokens.
+Enters: the text of a buffer of documents, its tokens and their character ranges.
 Leaves: which tokens start a word, and the character range of every word.
 Must not import: pyspark, torch, transformers.
 
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_entities.udfs.core.arrays import Bools, Ints
-from spark_entities.udfs.core.records import Tokens
+from spark_entities.udfs.core.records import Tokens, Vocabulary
+from spark_entities.udfs.core.text import Text
 
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
@@ -70,14 +71,11 @@ def _class_table() -> NDArray[np.uint8]:
 
 
 def find_words(
-    *,
-    codepoints: NDArray[np.uint32],
-    char_splits: Ints,
+    text: Text,
     token_ids: NDArray[np.int32],
     token_offsets: Ints,
     token_splits: Ints,
-    continuation_ids: Bools,
-    word_start_ids: Bools,
+    vocabulary: Vocabulary,
 ) -> Tokens:
     """Find the words of a buffer of documents and say which tokens start one.
 
@@ -87,18 +85,17 @@ def find_words(
     first character; other tokens of white space belong to no word.
 
     Args:
-        codepoints: (num_chars,), all documents end to end.
-        char_splits: (num_documents + 1,), in characters.
+        text: of the buffer.
         token_ids: (num_tokens,).
         token_offsets: (num_tokens, 2), in characters of the buffer, as the tokenizer gives them.
         token_splits: (num_documents + 1,), in tokens.
-        continuation_ids: (vocabulary size,), true for pieces that never start a word (`##ing`).
-        word_start_ids: (vocabulary size,), true for pieces that are a word start alone (`▁`).
+        vocabulary: of the tokenizer.
 
     """
-    characters = _Characters.of(codepoints, char_splits)
+    characters = _Characters.of(text.codepoints, text.row_splits)
     starts, ends = characters.trim(token_offsets)
-    lone = word_start_ids[token_ids] & (starts == ends)
+    token_ids = vocabulary.text_ids[token_ids]
+    lone = vocabulary.word_start_ids[token_ids] & (starts == ends)
     lone[lone] = characters.continues_after(token_offsets[lone, 1])
     starts = np.where(lone, token_offsets[:, 1], starts)
     ends = np.where(lone, starts + 1, ends)
@@ -109,7 +106,7 @@ def find_words(
     changes = np.diff(char_word, prepend=-1) != 0
     unspaced = characters.kinds[anchors] == _UNSPACED
     moves = np.diff(anchors, prepend=-1) != 0
-    free = ~characters.extends[anchors] & ~continuation_ids[token_ids[seen]]
+    free = ~characters.extends[anchors] & ~vocabulary.continuation_ids[token_ids[seen]]
     opens = changes | (unspaced & moves & free)
 
     first = np.flatnonzero(opens)

@@ -127,7 +127,7 @@ def test_typed_special_tokens_are_text(checkpoint):
     model = load_model(ModelOptions(name=str(checkpoint)))
     special = [model.tokenizer.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
     unknown = model.tokenizer.tokenizer.token_to_id("<unk>")
-    assert model.text_ids[special].tolist() == [unknown] * 3
+    assert model.vocabulary.text_ids[special].tolist() == [unknown] * 3
 
 
 def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
