@@ -16,6 +16,7 @@ import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
@@ -32,7 +33,6 @@ from spark_entities.jobs.spark.session import make_session, task_slots
 from spark_entities.jobs.tables.reading import plan_spread, read_input
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
-from spark_entities.udfs.schema import spark_type
 from spark_entities.udfs.task import DEVICE_TYPE, describe_device
 
 
@@ -104,7 +104,7 @@ def find_devices(spark: SparkSession) -> list[Row]:
 
     slots = 1 if is_remote() else task_slots(spark)
     tasks = spark.range(0, slots, 1, slots)
-    schema = cast("StructType", spark_type(DEVICE_TYPE))
+    schema = cast("StructType", from_arrow_type(DEVICE_TYPE))
     try:
         return tasks.mapInArrow(describe, schema).distinct().collect()
     except PySparkException as error:  # it may be quoted: the task has seen no document

@@ -85,8 +85,7 @@ class TokenClassifier:
         While the model runs over one buffer, the rows of the last are made and the next is encoded.
         Texts that are the same in a buffer are classified once.
         """
-        with Pipeline(self) as pipeline:
-            yield from pipeline.run(buffers)
+        return Pipeline(self).run(buffers)
 
     def encode(self, texts: Sequence[str | None]) -> Encoding:
         """Tokenise documents whole, without truncation, and cut their windows.

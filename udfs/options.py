@@ -28,13 +28,9 @@ def _setting(default: _Value, description: str) -> _Value:
 class ModelOptions:
     """Which checkpoint to load, and how."""
 
-    name: str = _setting(
-        BUNDLED,
-        "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.",
-    )
+    name: str = _setting(BUNDLED, "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.")
     revision: str | None = _setting(
-        None,
-        "Branch, tag or commit of a Hub id; pinned to a commit before the run.",
+        None, "Branch, tag or commit of a Hub id; pinned to a commit before the run."
     )
     precision: Precision = _setting(
         "auto",
@@ -74,16 +70,13 @@ class ClassifyOptions:
         "Overlap of two neighbouring windows of a document, in tokens; smaller than the window.",
     )
     max_window_tokens: int | None = _setting(
-        None,
-        "Tokens of one window, special tokens not counted; the model's capacity when absent.",
+        None, "Tokens of one window, special tokens not counted; the model's capacity when absent."
     )
     max_padded_tokens: int | None = _setting(
-        None,
-        "Budget of one batch in tokens, padding counted; chosen by device when absent.",
+        None, "Budget of one batch in tokens, padding counted; chosen by device when absent."
     )
     merge_plain_labels: bool = _setting(
-        False,
-        "Join equal neighbours of labels without a scheme (parts of speech) to one element.",
+        False, "Join equal neighbours of labels without a scheme (parts of speech) to one element."
     )
     max_document_chars: int = _setting(
         5_000_000,

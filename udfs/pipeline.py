@@ -51,19 +51,12 @@ class _Buffer:
 
 
 class Pipeline:
-    """The threads of a classifier, for as long as it is entered."""
+    """The threads of a classifier, for one run."""
 
     def __init__(self, classifier: TokenClassifier) -> None:
         self._classifier = classifier
         self._encoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
         self._forwarder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forward")
-
-    def __enter__(self) -> Pipeline:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._encoder.shutdown(wait=False, cancel_futures=True)
-        self._forwarder.shutdown(wait=False, cancel_futures=True)
 
     def run(self, buffers: Iterable[Texts]) -> Iterator[Classified]:
         """Classify buffers in turn, each while the rows of the one before it are made.
@@ -73,12 +66,16 @@ class Pipeline:
 
         """
         under_way: deque[_Buffer] = deque()
-        for texts in buffers:
-            under_way.append(self._start(texts))
-            if len(under_way) == _BUFFERS_AT_ONCE:
-                yield self._finish(under_way.popleft())
-        for buffer in under_way:
-            yield self._finish(buffer)
+        try:
+            for texts in buffers:
+                under_way.append(self._start(texts))
+                if len(under_way) == _BUFFERS_AT_ONCE:
+                    yield self._finish(under_way.popleft())
+            for buffer in under_way:
+                yield self._finish(buffer)
+        finally:
+            self._encoder.shutdown(wait=False, cancel_futures=True)
+            self._forwarder.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, texts: Texts) -> _Buffer:
         """Send a buffer on its way, each distinct text once."""

@@ -36,7 +36,7 @@ TORCH = {
     "jobs/benchmark",
 }
 TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/task.py"}  # once a model is wanted
-PYSPARK_IN_UDFS = {"udfs/schema.py", "udfs/entities_udf.py", "udfs/task.py"}
+PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/task.py"}
 
 
 def imported(path: Path) -> set[str]:

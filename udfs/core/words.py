@@ -2,7 +2,6 @@
 
 Enters: the text of a buffer of documents, its tokens and their character ranges.
 Leaves: which tokens start a word, and the character range of every word.
-Must not import: pyspark, torch, transformers.
 
 A word is a run without white space, less the marks at its outer ends; each mark is a word of its
 own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe
@@ -193,10 +192,7 @@ class _Characters:
 
 
 def _resolve(
-    codepoints: NDArray[np.uint32],
-    raw: NDArray[np.uint8],
-    extends: Bools,
-    opens_document: Bools,
+    codepoints: NDArray[np.uint32], raw: NDArray[np.uint8], extends: Bools, opens_document: Bools
 ) -> NDArray[np.uint8]:
     """Give combining marks the class of their base, and joiners that of what they join."""
     bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
