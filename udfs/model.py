@@ -1,20 +1,26 @@
 """Load a checkpoint onto a device, whole or not at all.
 
 Enters: model options, a device. Leaves: a `LoadedModel`. Must not import: pyspark.
+Nothing else reads checkpoints with transformers, and nothing of theirs that can run code is read.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import PreTrainedModel
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
@@ -24,25 +30,11 @@ from spark_entities.udfs.core.records import Vocabulary
 from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.memory import DeviceMemory
 from spark_entities.udfs.options import ModelOptions, Precision
-from spark_entities.udfs.pretrained import read_network, read_tokenizer
 
+_SAFELY = {"trust_remote_code": False, "local_files_only": True}  # and safetensors for weights
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
-
-
-@dataclass(slots=True)
-class DeviceMemory:
-    """The largest batch that a device was found to hold; no bound until one did not fit."""
-
-    max_padded_tokens: int = sys.maxsize
-
-    def admits(self, rows: int, width: int) -> bool:
-        """Tell whether to try a batch; one of a single window is always tried."""
-        return rows == 1 or rows * width <= self.max_padded_tokens
-
-    def halve(self, padded_tokens: int) -> None:
-        """Remember that a batch did not fit."""
-        self.max_padded_tokens = padded_tokens // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +72,7 @@ def load_model(
 
     """
     checkpoint = find_checkpoint(options, shared)
-    target = torch_device(device or choose_device(visible=visible_devices()).name)
+    target = torch_device(device)
     if options.precision == "int8" and target.type != "cpu":
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
@@ -118,9 +110,9 @@ def wrap_network(
     )
 
 
-def torch_device(name: str) -> torch.device:
-    """Return the device that torch gives a name. Tests of GPU scheduling put a CPU in its place."""
-    return torch.device(name)
+def torch_device(name: str | None) -> torch.device:
+    """Return the device of a name, or the best there is. Tests of GPU scheduling give a CPU."""
+    return torch.device(name or choose_device(visible=visible_devices()).name)
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -153,6 +145,27 @@ def _quantize(network: torch.nn.Module) -> torch.nn.Module:
     return quantized
 
 
+def read_network(folder: Path, **settings: object) -> tuple[PreTrainedModel, list[str], list[str]]:
+    """Read a token classifier, by settings of transformers, what its folder lacks being random.
+
+    Returns the network, the names of weights that are missing, and of those of another shape.
+
+    Raises:
+        OSError, ValueError, KeyError, RuntimeError: if transformers reads none from the folder.
+
+    """
+    network, report = AutoModelForTokenClassification.from_pretrained(
+        folder,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **_SAFELY,
+        **settings,
+    )
+    unfit = sorted(str(key[0]) for key in report["mismatched_keys"])
+    return cast("PreTrainedModel", network), sorted(report["missing_keys"]), unfit
+
+
 def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """Load the network and refuse weights that transformers would fill in at random."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -177,6 +190,28 @@ def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel
         )
     network.eval()  # type: ignore[no-untyped-call]
     return network
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Read a tokenizer.
+
+    Raises:
+        ModelLoadError: if there is none, or it is a slow one.
+
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_SAFELY)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelLoadError(
+            f"model.name: {folder} has no tokenizer that loads ({type(error).__name__})."
+            f" Save one beside the model with save_pretrained()."
+        ) from error
+    if not tokenizer.is_fast:
+        raise ModelLoadError(
+            f"model.name: {folder} has a slow tokenizer, which gives no character "
+            f"offsets. Convert it to a tokenizer.json with transformers."
+        )
+    return cast("PreTrainedTokenizerBase", tokenizer)
 
 
 def _frame(tokenizer: Tokenizer, pad_token_id: int | None) -> Frame:

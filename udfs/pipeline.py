@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from spark_entities.udfs.core.records import Cost, Encoding, Predictions
-from spark_entities.udfs.core.results import make_error_rows
+from spark_entities.udfs.core.results import make_error_row
 from spark_entities.udfs.errors import DeviceError, InferenceError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Pipeline:
             reason = _reason(error)
         if len(texts) == 1:
             log.warning("A document failed: %s.", reason)
-            rows = make_error_rows([reason], classifier.options.aggregation_strategy)
+            rows = make_error_row(reason, classifier.options.aggregation_strategy)
             return Classified(rows=rows, cost=Cost())
         log.warning("%d documents failed together (%s); trying halves.", len(texts), reason)
         middle = len(texts) // 2

@@ -17,11 +17,15 @@ from spark_entities.jobs.training.recipe import Recipe
 from spark_entities.udfs.checkpoint import HEADS, find_folder
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
-from spark_entities.udfs.model import resolve_dtype, torch_device, wrap_network
+from spark_entities.udfs.model import (
+    read_network,
+    read_tokenizer,
+    resolve_dtype,
+    torch_device,
+    wrap_network,
+)
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
-from spark_entities.udfs.pretrained import read_network, read_tokenizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ def load_trainee(base: ModelOptions, recipe: Recipe, device: str | None = None) 
 
     """
     folder, pinned = find_folder(base)
-    target = torch_device(device or choose_device(visible=visible_devices()).name)
+    target = torch_device(device)
     network = _load_base(folder, recipe, target)
     network.to(target)  # type: ignore[arg-type]  # transformers wraps it
     scheme = LabelScheme.from_id2label(dict(enumerate(recipe.labels)))

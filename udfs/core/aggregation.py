@@ -63,34 +63,31 @@ def _continues(elements: _Elements, row: Ints, scheme: LabelScheme) -> Bools:
     return follows
 
 
-def _visible_tokens(tokens: Tokens, predictions: Predictions) -> _Elements:
-    visible = np.flatnonzero(tokens.word_index >= 0)
-    return _Elements(
-        label_ids=predictions.label_ids[visible],
-        scores=predictions.scores[visible],
-        offsets=tokens.offsets[visible],
-        first_token=visible,
-    )
-
-
-def _words_by_token(chosen: Ints, tokens: Tokens, predictions: Predictions) -> _Elements:
+def _label(predictions: Predictions, chosen: Ints, offsets: Ints, first_token: Ints) -> _Elements:
+    """Let each element say what one of its tokens does."""
     return _Elements(
         label_ids=predictions.label_ids[chosen],
         scores=predictions.scores[chosen],
-        offsets=tokens.word_offsets,
-        first_token=np.flatnonzero(tokens.starts_word),
+        offsets=offsets,
+        first_token=first_token,
     )
 
 
+def _visible_tokens(tokens: Tokens, predictions: Predictions) -> _Elements:
+    visible = np.flatnonzero(tokens.word_index >= 0)
+    return _label(predictions, visible, tokens.offsets[visible], visible)
+
+
 def _words_by_first_token(tokens: Tokens, predictions: Predictions) -> _Elements:
-    return _words_by_token(np.flatnonzero(tokens.starts_word), tokens, predictions)
+    first = np.flatnonzero(tokens.starts_word)
+    return _label(predictions, first, tokens.word_offsets, first)
 
 
 def _words_by_surest_token(tokens: Tokens, predictions: Predictions) -> _Elements:
     visible = np.flatnonzero(tokens.word_index >= 0)
     ranked = visible[np.lexsort((-predictions.scores[visible], tokens.word_index[visible]))]
-    surest = np.flatnonzero(np.diff(tokens.word_index[ranked], prepend=-1))
-    return _words_by_token(ranked[surest], tokens, predictions)
+    surest = ranked[np.flatnonzero(np.diff(tokens.word_index[ranked], prepend=-1))]
+    return _label(predictions, surest, tokens.word_offsets, np.flatnonzero(tokens.starts_word))
 
 
 def _words_by_mean(tokens: Tokens, predictions: Predictions) -> _Elements:

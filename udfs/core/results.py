@@ -5,8 +5,6 @@ Enters: entities as flat arrays. Leaves: one struct a document, without a Python
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 
@@ -74,7 +72,7 @@ def make_rows(
     )
 
 
-def make_error_rows(errors: Sequence[str], strategy: AggregationStrategy) -> pa.StructArray:
-    """Build the result rows of documents that failed, each with its reason."""
-    rows = [{"error": error, "num_tokens": 0, "num_windows": 0} for error in errors]
-    return pa.array(rows, type=result_type(strategy))
+def make_error_row(error: str, strategy: AggregationStrategy) -> pa.StructArray:
+    """Build the result row of a document that failed, with the reason."""
+    row = {"error": error, "num_tokens": 0, "num_windows": 0}
+    return pa.array([row], type=result_type(strategy))

@@ -51,13 +51,14 @@ _UNSPACED_RANGES = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x323AF),
 )
+_Kinds = NDArray[np.uint8]  # classes of characters
 _Places = NDArray[np.int32]  # one for each character, so half the size of `Ints`
 _APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
 _ZERO_WIDTH_JOINER = 0x200D
 
 
 @cache
-def _class_table() -> NDArray[np.uint8]:
+def _class_table() -> _Kinds:
     """Tabulate the class of every code point: uint8, (0x110000,)."""
     categories = map(unicodedata.category, map(chr, range(0x110000)))
     table = np.fromiter((_CLASS_BY_CATEGORY.get(c, _LETTER) for c in categories), dtype=np.uint8)
@@ -135,7 +136,7 @@ def find_words(
 class _Characters:
     """The characters of a buffer: their classes in context, and the words they make."""
 
-    kinds: NDArray[np.uint8]  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
+    kinds: _Kinds  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
     extends: Bools  # (num_chars,): a combining mark or the like
     opens_document: Bools  # (num_chars,)
     word_index: _Places  # (num_chars,): meaningless for white space
@@ -192,8 +193,8 @@ class _Characters:
 
 
 def _resolve(
-    codepoints: NDArray[np.uint32], raw: NDArray[np.uint8], extends: Bools, opens_document: Bools
-) -> NDArray[np.uint8]:
+    codepoints: NDArray[np.uint32], raw: _Kinds, extends: Bools, opens_document: Bools
+) -> _Kinds:
     """Give combining marks the class of their base, and joiners that of what they join."""
     bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
     base = np.maximum.accumulate(bases)
@@ -209,10 +210,7 @@ def _resolve(
 
 
 def _elides(
-    codepoints: NDArray[np.uint32],
-    kinds: NDArray[np.uint8],
-    letter_after: Bools,
-    opens_document: Bools,
+    codepoints: NDArray[np.uint32], kinds: _Kinds, letter_after: Bools, opens_document: Bools
 ) -> Bools:
     """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
     apostrophe = np.isin(codepoints, _APOSTROPHES)

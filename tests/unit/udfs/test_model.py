@@ -9,9 +9,8 @@ import pytest
 from spark_entities.jobs.training.network import load_trainee, save_half
 from spark_entities.jobs.training.recipe import Corpus, Recipe
 from spark_entities.udfs.errors import ModelLoadError
-from spark_entities.udfs.model import load_model
+from spark_entities.udfs.model import load_model, read_network, read_tokenizer
 from spark_entities.udfs.options import ModelOptions
-from spark_entities.udfs.pretrained import read_network, read_tokenizer
 
 ROOT = Path(__file__).parents[3]
 RECIPE = Recipe(types=("PER", "LOC"), corpora=(Corpus(file="none.tsv"),))
@@ -97,4 +96,4 @@ def test_nothing_else_reads_a_checkpoint_with_transformers():
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "from_pretrained"
     }
-    assert readers == {"pretrained.py"}
+    assert readers == {"model.py"}
