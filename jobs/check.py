@@ -17,6 +17,7 @@ from typing import cast
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
@@ -37,8 +38,7 @@ from spark_entities.jobs.tables.reading import check_input
 from spark_entities.jobs.tables.spreading import plan_spread
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
-from spark_entities.udfs.schema import spark_type
-from spark_entities.udfs.worker import DEVICE_TYPE, describe_device
+from spark_entities.udfs.task import DEVICE_TYPE, describe_device
 
 _PROGRAM = "spark-entities check"
 
@@ -90,8 +90,8 @@ def _describe(ready: Setup, documents: DataFrame | None) -> Iterator[str]:
         yield f"warning: {finding}"
     groups = ", ".join(checkpoint.scheme.groups)
     yield (
-        f"model: {checkpoint.identity}, {checkpoint.num_weights:,} weights, windows of "
-        f"{ready.config.classify.window_tokens(checkpoint.capacity)} tokens, groups {groups}"
+        f"model: {checkpoint.identify()}, {checkpoint.num_weights:,} weights, windows of "
+        f"{ready.config.classify.window_tokens(checkpoint.read_capacity())} tokens, groups {groups}"
     )
     for device in find_devices(ready.spark):
         check_device(device, checkpoint)
@@ -128,7 +128,7 @@ def find_devices(spark: SparkSession) -> list[Row]:
 
     slots = 1 if is_remote() else task_slots(spark)
     tasks = spark.range(0, slots, 1, slots)
-    schema = cast("StructType", spark_type(DEVICE_TYPE))
+    schema = cast("StructType", from_arrow_type(DEVICE_TYPE))
     try:
         return tasks.mapInArrow(describe, schema).distinct().collect()
     except PySparkException as error:  # it may be quoted: the task has seen no document

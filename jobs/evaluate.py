@@ -42,9 +42,7 @@ def evaluate(
         InferenceError: if a text failed.
 
     """
-    tags = predict_tags(
-        spark, gold.texts, checkpoint.worker_options, config.classify, plain=gold.plain
-    )
+    tags = predict_tags(spark, gold.texts, checkpoint.pin(), config.classify, plain=gold.plain)
     scores = score(gold.tags, gold.cut(tags), plain=gold.plain)
     return Evaluation(config=config, checkpoint=checkpoint, gold=gold, scores=scores)
 

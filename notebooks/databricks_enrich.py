@@ -58,7 +58,7 @@ config = EnrichConfig(
 ready = set_up(spark, config)
 for finding in ready.warnings:
     print(f"warning: {finding}")
-print(f"{ready.checkpoint.identity}: {', '.join(ready.checkpoint.scheme.groups)}")
+print(f"{ready.checkpoint.identify()}: {', '.join(ready.checkpoint.scheme.groups)}")
 
 # COMMAND ----------
 

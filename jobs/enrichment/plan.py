@@ -37,7 +37,7 @@ def plan(
     scheme, by_label = checkpoint.scheme, config.classify.aggregation_strategy == "none"
     columns = group_columns(scheme)
     mentions = {group: _mentions(group, scheme, by_label=by_label) for group in scheme.groups}
-    entities_of = make_entities_udf(checkpoint.worker_options, config.classify)
+    entities_of = make_entities_udf(checkpoint.pin(), config.classify)
     result = df.withColumn(_RESULT, entities_of(F.col(quoted(config.input.text_column))))
     if observation is not None:
         counts = {group: F.array_size(found) for group, found in mentions.items()}
@@ -47,7 +47,7 @@ def plan(
         F.col(f"{_RESULT}.entities").alias(ENTITIES),
         *(_surface_forms(mentions[group]).alias(name) for name, group in columns.items()),
         F.col(f"{_RESULT}.error").alias(ENTITY_ERROR),
-        F.lit(checkpoint.identity).alias(ENTITY_MODEL),
+        F.lit(checkpoint.identify()).alias(ENTITY_MODEL),
         F.lit(run_id).alias(ENTITY_RUN),
     )
 

@@ -80,8 +80,8 @@ class Prepared(Setup):
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             documents=documents,
             failed=failed,
-            model=self.checkpoint.identity,
-            model_sha256=self.checkpoint.sha256,
+            model=self.checkpoint.identify(),
+            model_sha256=self.checkpoint.digest(),
             precision=self.config.model.precision,
             classify=asdict(self.config.classify),
             settings=digest(self.settings),
@@ -154,7 +154,7 @@ def check_setup(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
 def check_model(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
     """Find the model, and check that its windows and groups can be used."""
     checkpoint = find_checkpoint(config.model)
-    config.classify.window_tokens(checkpoint.capacity)
+    config.classify.check_window(checkpoint.read_capacity())
     group_columns(checkpoint.scheme)
     return checkpoint
 

@@ -21,8 +21,8 @@ _SPEED_ALONE = {"max_padded_tokens", "buffer_chars"}  # keys that change no resu
 def settings_of(config: EnrichConfig, checkpoint: Checkpoint) -> Settings:
     """Return the model, how it is used, and which column is the text."""
     return {
-        "model": checkpoint.identity,
-        "model.sha256": checkpoint.sha256,
+        "model": checkpoint.identify(),
+        "model.sha256": checkpoint.digest(),
         "model.precision": config.model.precision,
         **{
             f"classify.{key}": value
