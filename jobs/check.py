@@ -20,8 +20,9 @@ from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import EnrichConfig, load_config
-from spark_entities.jobs.enrich import check_model, check_table, explain
+from spark_entities.jobs.enrich import check_model, check_table
 from spark_entities.jobs.report.terminal import make_console
+from spark_entities.jobs.spark.errors import explain
 from spark_entities.jobs.spark.preflight import (
     check_settings,
     own_properties,

@@ -40,6 +40,7 @@ from spark_entities.jobs.report.terminal import (
     print_documents,
     print_summary,
 )
+from spark_entities.jobs.spark.errors import explain
 from spark_entities.jobs.spark.preflight import check_settings, own_properties, session_properties
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes, make_session
@@ -410,31 +411,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_documents(documents, config.input.text_column, config.run.show_documents)
     print_summary(summary)
     return 0
-
-
-def explain(error: Exception) -> str:
-    """Say why a run failed; of Spark's errors the kinds only, as their text can quote documents."""
-    if isinstance(error, EnrichmentError):
-        return str(error)
-    kinds = _causes(error) if isinstance(error, Py4JJavaError) else [_condition(error)]
-    return (
-        f"Spark stopped the run ({', '.join(dict.fromkeys(kinds))}); its result was not published. "
-        f"See the executors' logs for the reason."
-    )
-
-
-def _condition(error: Any) -> str:
-    """Name an error as Spark does (`DIVIDE_BY_ZERO`), or by its class."""
-    return str(getattr(error, "getCondition", lambda: None)() or type(error).__name__)
-
-
-def _causes(error: Py4JJavaError) -> list[str]:
-    """Name the classes of a Java error and of its causes."""
-    names, cause = [], error.java_exception
-    while cause is not None:
-        names.append(str(cause.getClass().getSimpleName()))
-        cause = cause.getCause()
-    return names
 
 
 if __name__ == "__main__":
