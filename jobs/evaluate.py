@@ -21,8 +21,8 @@ from pyspark.sql import functions as F
 from spark_entities.jobs.config import EvaluateConfig, read_config
 from spark_entities.jobs.enrich import explain
 from spark_entities.jobs.scoring.conll import Text
+from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.gold import Gold, load_gold
-from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.scores import score
 from spark_entities.jobs.scoring.tags import tag_words
 from spark_entities.jobs.spark.preflight import check_settings, own_properties

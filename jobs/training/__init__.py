@@ -5,7 +5,7 @@ texts        CoNLL files ▶ running text, and for each word the labels it may h
 examples     texts ▶ tokens, windows, targets, by the engine's own `encode` ▶ batches
 network      a base checkpoint ▶ a network with a head for the labels ▶ a checkpoint
 steps, loop  what a step is; development scores, early stopping
-scoring      how well a network in training does on the development corpora
+development  how well a network in training does on the development corpora
 state        the checkpoint that a stopped run goes on from
 card         the model card
 run          all of it, from files to a folder

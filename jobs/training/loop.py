@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import torch
 
+from spark_entities.jobs.training.development import score_corpus
 from spark_entities.jobs.training.examples import Examples
 from spark_entities.jobs.training.network import Trainee
 from spark_entities.jobs.training.recipe import Corpus, Training
-from spark_entities.jobs.training.scoring import score_corpus
 from spark_entities.jobs.training.state import Progress, State, StateFile, Weights
 from spark_entities.jobs.training.steps import (
     Process,
