@@ -113,4 +113,7 @@ def save_half(trainee: Trainee, weights: dict[str, torch.Tensor], folder: Path) 
     half = factory.from_config(trainee.network.config).half()
     half.load_state_dict(weights)
     half.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(trainee.folder, local_files_only=True).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(
+        trainee.folder, trust_remote_code=False, local_files_only=True
+    )
+    tokenizer.save_pretrained(folder)
