@@ -10,25 +10,19 @@ Exit status: 0 done; 1 failed; 2 refused before work.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import EvaluateConfig, read_config
 from spark_entities.jobs.enrichment.prepare import check_setup
-from spark_entities.jobs.scoring.conll import Text
-from spark_entities.jobs.scoring.gold import Gold, load_gold
-from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
+from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation, write_json
+from spark_entities.jobs.scoring.gold import Gold, check_types, load_gold
+from spark_entities.jobs.scoring.predictions import predict_tags
 from spark_entities.jobs.scoring.scores import score
-from spark_entities.jobs.scoring.tags import tag_words
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.udfs.checkpoint import Checkpoint
-from spark_entities.udfs.entities_udf import make_entities_udf
-from spark_entities.udfs.errors import ConfigError, InferenceError
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 _PROGRAM = "spark-entities evaluate"
 
@@ -45,50 +39,6 @@ def evaluate(
     tags = predict_tags(spark, gold.texts, checkpoint.pin(), config.classify, plain=gold.plain)
     scores = score(gold.tags, gold.cut(tags), plain=gold.plain)
     return Evaluation(config=config, checkpoint=checkpoint, gold=gold, scores=scores)
-
-
-def predict_tags(
-    spark: SparkSession,
-    texts: Sequence[Text],
-    model: ModelOptions,
-    classify: ClassifyOptions,
-    *,
-    plain: bool = False,
-) -> list[list[str]]:
-    """Run the UDF over texts and return the tags of their words, by text.
-
-    Raises:
-        InferenceError: if a text failed.
-
-    """
-    rows = [(index, text.text) for index, text in enumerate(texts)]
-    documents = spark.createDataFrame(rows, "id int, text string")
-    result = documents.withColumn("result", make_entities_udf(model, classify)(F.col("text")))
-    found = {row["id"]: row for row in result.select("id", "result.*").collect()}
-    errors = Counter(row["error"] for row in found.values() if row["error"] is not None)
-    if errors:
-        reasons = "; ".join(f"{count} times {reason}" for reason, count in errors.most_common(3))
-        raise InferenceError(f"{errors.total()} of {len(texts)} texts failed: {reasons}.")
-    return [
-        tag_words(text, found[index]["entities"], plain=plain) for index, text in enumerate(texts)
-    ]
-
-
-def check_types(gold: Gold, checkpoint: Checkpoint) -> None:
-    """Refuse a gold that no prediction can match. Plain tags are not quoted: they may be words.
-
-    Raises:
-        ConfigError: if the gold and the model have no type in common.
-
-    """
-    groups = checkpoint.scheme.groups
-    if not set(groups) & set(gold.types):
-        given = f"{len(gold.types)} plain tags" if gold.plain else ", ".join(gold.types)
-        raise ConfigError(
-            f"gold.path: {gold.path.name} has {given}, and the model {', '.join(groups)}: none in "
-            f"common. Set gold.tag_column to the column of the tags, or gold.rename, such as "
-            f"person={groups[0]}."
-        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.training.recipe import Recipe, load_recipe
-from spark_entities.jobs.training.run import Job, check_job, run_training
+from spark_entities.jobs.training.run import Order, check_order, run_training
 from spark_entities.jobs.training.steps import Process
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
@@ -33,14 +33,14 @@ def finetune(
         ModelLoadError: if the base cannot be loaded.
 
     """
-    job = Job(
+    order = Order(
         recipe=recipe,
         corpora=corpora,
         base=ModelOptions(name=str(base), revision=revision),
         output=output,
     )
-    check_job(job)
-    run_training(job, Process())
+    check_order(order)
+    run_training(order, Process())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -82,14 +82,14 @@ def _finetune_distributed(recipe: Recipe, options: argparse.Namespace) -> None:
 
     if options.distributed < 1:
         raise ConfigError(f"--distributed={options.distributed} is below 1. Give 1 or more.")
-    job = Job(
+    order = Order(
         recipe=recipe,
         corpora=options.corpora.resolve(),
         base=ModelOptions(name=options.base, revision=options.revision),
         output=options.output.resolve(),
     )
-    check_job(job)
-    train_distributed(job, options.distributed, options.master)
+    check_order(order)
+    train_distributed(order, options.distributed, options.master)
 
 
 if __name__ == "__main__":
