@@ -19,7 +19,7 @@ from pyspark.sql import Row, SparkSession
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.enrich import check_model, check_table, explain
 from spark_entities.jobs.report.terminal import make_console
 from spark_entities.jobs.spark.preflight import (
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check from a command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        config = load_config(given, program="spark-entities check")
+        config = read_config(given, program="spark-entities check")
         checkpoint = check_model(config)
         check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
         spark = make_session(config.spark, "spark-entities check")

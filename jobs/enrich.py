@@ -25,7 +25,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config import EnrichConfig, OutputSection, load_config
+from spark_entities.jobs.config import EnrichConfig, OutputSection, read_config
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.skip_existing import digest_settings, drop_existing
 from spark_entities.jobs.output.mentions import check_layout
@@ -391,7 +391,7 @@ def check_failures(num_failed: int, num_documents: int, max_failed_fraction: flo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
     try:
-        config = load_config(sys.argv[1:] if arguments is None else arguments)
+        config = read_config(sys.argv[1:] if arguments is None else arguments)
         check_publishes(config.spark)
         check_settings(own_properties(config.spark), check_model(config), config.spark.allow)
         spark = make_session(config.spark, "spark-entities enrich")

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        config = read_config(EvaluateConfig, given, program="spark-entities evaluate")
+        config = read_config(given, EvaluateConfig, program="spark-entities evaluate")
         checkpoint = find_checkpoint(config.model)
         config.classify.window_tokens(checkpoint.capacity)
         check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
