@@ -13,24 +13,24 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import EvaluateConfig, read_config
-from spark_entities.jobs.enrich import explain
+from spark_entities.jobs.enrichment.prepare import check_setup
 from spark_entities.jobs.scoring.conll import Text
 from spark_entities.jobs.scoring.gold import Gold, load_gold
 from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.scores import score
 from spark_entities.jobs.scoring.tags import tag_words
-from spark_entities.jobs.spark.preflight import check_settings, own_properties
 from spark_entities.jobs.spark.session import make_session
-from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
+from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.entities_udf import make_entities_udf
-from spark_entities.udfs.errors import ConfigError, EnrichmentError, InferenceError, ModelLoadError
+from spark_entities.udfs.errors import ConfigError, InferenceError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+
+_PROGRAM = "spark-entities evaluate"
 
 
 def evaluate(
@@ -42,9 +42,7 @@ def evaluate(
         InferenceError: if a text failed.
 
     """
-    tags = predict_tags(
-        spark, gold.texts, checkpoint.worker_options, config.classify, plain=gold.plain
-    )
+    tags = predict_tags(spark, gold.texts, checkpoint.pin(), config.classify, plain=gold.plain)
     scores = score(gold.tags, gold.cut(tags), plain=gold.plain)
     return Evaluation(config=config, checkpoint=checkpoint, gold=gold, scores=scores)
 
@@ -95,26 +93,19 @@ def check_types(gold: Gold, checkpoint: Checkpoint) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job from a command line; returns the exit status."""
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        config = read_config(given, EvaluateConfig, program="spark-entities evaluate")
-        checkpoint = find_checkpoint(config.model)
-        config.classify.window_tokens(checkpoint.capacity)
-        check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
-        gold = load_gold(config.gold)
-        check_types(gold, checkpoint)
-        spark = make_session(config.spark, "spark-entities evaluate")
-        evaluation = evaluate(spark, gold, checkpoint, config)
-        if config.output.path is not None:
-            write_json(evaluation, config.output.path)
-    except (ConfigError, ModelLoadError) as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 2
-    except (EnrichmentError, PySparkException, Py4JJavaError) as error:
-        print(f"failed: {explain(error)}", file=sys.stderr)
-        return 1
+    return run_program(lambda: _main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(arguments: Sequence[str]) -> None:
+    config = read_config(arguments, EvaluateConfig, program=_PROGRAM)
+    checkpoint = check_setup(config)
+    gold = load_gold(config.gold)
+    check_types(gold, checkpoint)
+    spark = make_session(config.spark, _PROGRAM)
+    evaluation = evaluate(spark, gold, checkpoint, config)
+    if config.output.path is not None:
+        write_json(evaluation, config.output.path)
     print_evaluation(evaluation)
-    return 0
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from spark_entities.jobs.command import run_program
 from spark_entities.jobs.training.recipe import Recipe, load_recipe
 from spark_entities.jobs.training.run import Job, check_job, run_training
 from spark_entities.jobs.training.steps import Process
-from spark_entities.udfs.errors import ConfigError, EnrichmentError, ModelLoadError
+from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
 
 
@@ -64,22 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `spark-entities finetune …`; returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options = _parse(arguments)
-    try:
-        recipe = load_recipe(options.recipe)
-        if options.distributed is None:
-            finetune(
-                recipe, options.corpora, options.base, options.output, revision=options.revision
-            )
-        else:
-            _finetune_distributed(recipe, options)
-    except (ConfigError, ModelLoadError) as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 2
-    except EnrichmentError as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
+    return run_program(lambda: _main(options))
+
+
+def _main(options: argparse.Namespace) -> None:
+    recipe = load_recipe(options.recipe)
+    if options.distributed is None:
+        finetune(recipe, options.corpora, options.base, options.output, revision=options.revision)
+    else:
+        _finetune_distributed(recipe, options)
     print(f"wrote {options.output}")
-    return 0
 
 
 def _finetune_distributed(recipe: Recipe, options: argparse.Namespace) -> None:
