@@ -22,7 +22,7 @@ from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.command import run_program
-from spark_entities.jobs.config import JDBC, EnrichConfig, load_config
+from spark_entities.jobs.config import JDBC, EnrichConfig, read_config
 from spark_entities.jobs.enrichment.prepare import (
     Setup,
     check_outputs,
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    config = load_config(arguments, program=_PROGRAM)
+    config = read_config(arguments, program=_PROGRAM)
     lines = [*check(None, config)]
     console = make_console()
     for line in lines:

@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from spark_entities.jobs.command import run_program
-from spark_entities.jobs.config import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.enrichment.audit import audit
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    config = load_config(arguments, program=_PROGRAM)
+    config = read_config(arguments, program=_PROGRAM)
     prepared = prepare(None, config, program=_PROGRAM)
     with show_progress(prepared.spark):
         summary = carry_out(prepared)

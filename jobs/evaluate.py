@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> None:
-    config = read_config(EvaluateConfig, arguments, program=_PROGRAM)
+    config = read_config(arguments, EvaluateConfig, program=_PROGRAM)
     checkpoint = check_setup(config)
     gold = load_gold(config.gold)
     check_types(gold, checkpoint)

@@ -8,23 +8,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from spark_entities.jobs.config.sections import (
-    DOCUMENTED,
     ClassifySection,
     JobConfig,
     ModelSection,
+    Section,
     SparkSection,
 )
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
 
-class GoldSection(BaseModel):
+class GoldSection(Section):
     """The words and the tags that people gave them, and the texts that are made of them."""
-
-    model_config = DOCUMENTED
 
     path: Path | None = None
     """A CoNLL file, gzipped or not: a word a line, an empty line between sentences."""
@@ -74,10 +72,8 @@ class GoldSection(BaseModel):
         return self
 
 
-class ScoresSection(BaseModel):
+class ScoresSection(Section):
     """Where the scores go, beside the terminal."""
-
-    model_config = DOCUMENTED
 
     path: Path | None = None
     """A file for the scores as JSON, which replaces one of that name; none when absent."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spark_entities.jobs.config.enrich import EnrichConfig
 from spark_entities.jobs.config.evaluate import EvaluateConfig
-from spark_entities.jobs.config.sections import EnrichConfig, JobConfig
+from spark_entities.jobs.config.sections import JobConfig
 
 _HEAD = """\
 # Settings
@@ -32,15 +33,15 @@ def describe_settings() -> str:
     known: set[tuple[str, str]] = set()
     for job, kind in _TITLES.items():
         schema = kind.model_json_schema()
-        sections = {(key, field["$ref"]) for key, field in schema["properties"].items()}
+        fields = schema["properties"].items()
+        sections = {key: field["$ref"].rpartition("/")[2] for key, field in fields}
         parts.append(f"## `spark-entities {job}`\n")
-        if shared := ", ".join(f"`{key}`" for key, _ in sorted(sections & known)):
+        if shared := ", ".join(f"`{key}`" for key, _ in sorted(sections.items() & known)):
             parts.append(f"{shared}: as above.\n")
-        for key, field in schema["properties"].items():
-            if (key, field["$ref"]) not in known:
-                name = field["$ref"].rpartition("/")[2]
+        for key, name in sections.items():
+            if (key, name) not in known:
                 parts.append(_describe_section(key, schema["$defs"][name]))
-        known |= sections
+        known |= sections.items()
     return "\n".join(parts)
 
 
@@ -63,7 +64,8 @@ def _describe_kind(field: Mapping[str, Any]) -> str:
     '`a`, `b`'
     """
     if "anyOf" in field:
-        return ", or ".join(_describe_kind(each) for each in field["anyOf"] if _is_value(each))
+        values = [each for each in field["anyOf"] if each.get("type") != "null"]
+        return ", or ".join(map(_describe_kind, values))
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "object":
@@ -76,10 +78,6 @@ def _describe_kind(field: Mapping[str, Any]) -> str:
         if key in field
     ]
     return ", ".join([_NAMES[field["type"]], *limits])
-
-
-def _is_value(field: Mapping[str, Any]) -> bool:
-    return field.get("type") != "null"
 
 
 def _describe_default(field: Mapping[str, Any]) -> str:

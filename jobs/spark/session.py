@@ -17,14 +17,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import SparkSection, is_secret, resolve_secrets
+from spark_entities.jobs.config import REDACTED, SparkSection, is_secret, resolve_secrets
 from spark_entities.udfs.errors import ConfigError
 
 # What Spark must not show in its UI and logs: more than it hides by default.
-_SECRETS = "(?i)secret|passw|passphrase|pwd|token|credential|(api|access|account)[._-]?key"
 _REDACTION = {
-    "spark.redaction.regex": _SECRETS,
-    "spark.sql.redaction.options.regex": f"{_SECRETS}|url",
+    "spark.redaction.regex": REDACTED,
+    "spark.sql.redaction.options.regex": f"{REDACTED}|url",
 }
 _QUIET = {"spark.ui.showConsoleProgress": "false"}  # jobs/spark/progress.py shows more
 

@@ -6,25 +6,16 @@ Must not import: Spark, torch, transformers.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from spark_entities.jobs.config import Energy
+from spark_entities.jobs.config import Energy, Section, read_yaml, validate
 from spark_entities.udfs.errors import ConfigError
 
-Share = tuple[float, float]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Encoder(_Section):
+class Encoder(Section):
     """How much is taken of a larger encoder: its lower layers, and the pieces that files need."""
 
     num_layers: int = Field(ge=1)
@@ -32,13 +23,13 @@ class Encoder(_Section):
     files: list[str] = Field(min_length=1)
 
 
-class Corpus(_Section):
+class Corpus(Section):
     """A CoNLL file, and how its tags read in the terms of the model."""
 
     file: str
     """Name of the file in the folder of corpora."""
 
-    part: Share = (0.0, 1.0)
+    part: tuple[float, float] = (0.0, 1.0)
     """Which of its sentences: from this share of them up to that."""
 
     repeat: int = Field(default=1, ge=1)
@@ -70,7 +61,7 @@ class Corpus(_Section):
         return self
 
 
-class Training(_Section):
+class Training(Section):
     """Hyper-parameters of a training run."""
 
     epochs: int = Field(default=2, ge=1)
@@ -116,7 +107,7 @@ class Training(_Section):
     """Decides the head's first weights, the order of texts, and dropout."""
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that decides what a trained model becomes, but for the base it starts from.
 
     Either entity `types`, labelled by IOB2, or plain `tags`, such as parts of speech.
@@ -163,8 +154,12 @@ class Recipe(_Section):
 
     @property
     def labels(self) -> list[str]:
-        """The labels of the model, in the order of their ids."""
-        return self.tags or label_names(self.types)
+        """The labels of the model, in the order of their ids.
+
+        >>> Recipe(types=["PER"], corpora=[Corpus(file="train.tsv")]).labels
+        ['O', 'B-PER', 'I-PER']
+        """
+        return self.tags or ["O", *(f"{role}-{name}" for name in self.types for role in "BI")]
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -174,51 +169,4 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: for no recipe, an unknown key, a wrong type, a value out of range.
 
     """
-    try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise ConfigError(f"--recipe={path} cannot be read ({reason}). Give a YAML file.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--recipe={path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"--recipe={path} has no keys. Begin with 'types:' and 'corpora:'.")
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_explain(detail) for detail in error.errors())) from None
-
-
-def _explain(detail: Any) -> str:
-    key = ".".join(map(str, detail["loc"]))
-    cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):
-        return str(cause)
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(key)
-    if detail["type"] == "missing":
-        return f"{key} is missing from the recipe. Set it."
-    return f"{key}={detail['input']!r} is refused: {detail['msg']}. Set {key} accordingly."
-
-
-def _unknown_key(key: str) -> str:
-    sections: dict[str, type[BaseModel]] = {
-        "encoder": Encoder,
-        "corpora": Corpus,
-        "development": Corpus,
-        "training": Training,
-        "energy": Energy,
-    }
-    section, _, rest = key.partition(".")
-    names = [*sections.get(section, Recipe).model_fields] if rest else [*Recipe.model_fields]
-    close = difflib.get_close_matches(key.rpartition(".")[2], names, n=1) or names
-    return f"{key} is no key of a recipe. Did you mean {' or '.join(close)}?"
-
-
-def label_names(types: Sequence[str]) -> list[str]:
-    """List the IOB2 labels of some entity types.
-
-    >>> label_names(["PER", "LOC"])
-    ['O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC']
-    """
-    return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
+    return validate(Recipe, read_yaml(path, "--recipe", first="corpora"))

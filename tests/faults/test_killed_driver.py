@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from spark_entities.jobs.config import load_config
+from spark_entities.jobs.config import read_config
 from spark_entities.jobs.enrich import main, run
 from tests.faults.killed_driver import BATCH_POINTS, POINTS
 from tests.faults.sentinels import (
@@ -135,7 +135,7 @@ def test_a_killed_incremental_run_goes_on_where_it_stopped(spark, tmp_path, poin
     published = contents(tmp_path / "out")
     assert {name.split("/")[0][-6:] for name in published} == {"000000"}
 
-    summary = run(spark, load_config(arguments))
+    summary = run(spark, read_config(arguments))
     assert summary.documents == 8
     assert summary.num_windows == 8  # the model did not see the first batch again
     now = contents(tmp_path / "out")

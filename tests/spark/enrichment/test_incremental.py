@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from spark_entities.jobs.config import load_config
+from spark_entities.jobs.config import read_config
 from spark_entities.jobs.enrich import main, run
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.udfs.errors import PublishError
@@ -34,11 +34,11 @@ def ids(spark, tmp_path) -> Counter:
 def test_only_what_is_new_is_classified(spark, tmp_path, enrich):
     arguments, add = enrich
     add(0, 3)
-    assert run(spark, load_config(arguments)).documents == 3
-    assert run(spark, load_config(arguments)).documents == 0
+    assert run(spark, read_config(arguments)).documents == 3
+    assert run(spark, read_config(arguments)).documents == 0
     add(10, 2)
     add(20, 2)
-    summary = run(spark, load_config(arguments))
+    summary = run(spark, read_config(arguments))
     assert (summary.documents, summary.entities["LOC"]) == (4, 4)
     assert ids(spark, tmp_path) == Counter([0, 1, 2, 10, 11, 20, 21])
     runs = sorted(path.name for path in (tmp_path / "out").iterdir())

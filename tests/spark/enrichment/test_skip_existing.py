@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config import load_config
+from spark_entities.jobs.config import read_config
 from spark_entities.jobs.enrich import main, run
 
 TEXTS = {0: "Emma woont in Londen.", 1: None, 2: "", 3: "Frans woont in Utrecht."}
@@ -19,7 +19,7 @@ def enrich(spark, tmp_path):
     def call(rows, *flags: str) -> int:
         lines = [json.dumps({"id": key, "text": text}) for key, text in rows]
         (tmp_path / "in.json").write_text("\n".join(lines))
-        return run(spark, load_config([*arguments, *flags])).documents
+        return run(spark, read_config([*arguments, *flags])).documents
 
     arguments = ["--input.path", str(tmp_path / "in.json"), "--input.format", "json"]
     arguments += ["--input.id_column", "id", "--run.skip_existing", "True"]

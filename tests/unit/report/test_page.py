@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_entities.jobs.config import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.report.content import Content, Sample
@@ -184,7 +184,7 @@ def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
 )
 def test_a_report_that_has_no_place_is_refused(flags, message):
     with pytest.raises(ConfigError, match=message):
-        load_config(flags.split())
+        read_config(flags.split())
 
 
 def luminance(colour: str) -> float:

@@ -17,7 +17,7 @@ PREDICTED = [["B-PER", "O", "O"], ["B-LOC", "O", "B-LOC"]]
 def evaluation(tmp_path):
     path = tmp_path / "gold.tsv"
     path.write_text(GOLD)
-    config = read_config(EvaluateConfig, ["--gold.path", str(path)], program="test")
+    config = read_config(["--gold.path", str(path)], EvaluateConfig)
     gold = load_gold(config.gold)
     scores = score(gold.tags, gold.cut(PREDICTED))
     checkpoint = find_checkpoint(ModelOptions())
@@ -67,7 +67,7 @@ def test_many_types_are_told_by_their_commonest_confusions(evaluation, tmp_path,
     path = tmp_path / "pos.tsv"
     tags = [f"TAG{index}" for index in range(9)]
     path.write_text("".join(f"w {tag}\n" for tag in tags))
-    config = read_config(EvaluateConfig, ["--gold.path", str(path)], program="test")
+    config = read_config(["--gold.path", str(path)], EvaluateConfig)
     gold = load_gold(config.gold)
     scores = score(gold.tags, gold.cut([["TAG1", "TAG1", "O", *tags[3:]]]), plain=True)
     checkpoint = evaluation.checkpoint

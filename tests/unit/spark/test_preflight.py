@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_entities.jobs.config import EnrichConfig, load_config
+from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.spark.preflight import check_settings, own_properties
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError
@@ -156,11 +156,11 @@ def test_weights_of_half_the_size_need_half_the_memory():
 
 
 def test_the_configuration_says_what_its_own_session_would_have():
-    config = load_config(["--spark.master", "local[3]", "--spark.config", '{"spark.a": "b"}'])
+    config = read_config(["--spark.master", "local[3]", "--spark.config", '{"spark.a": "b"}'])
     assert own_properties(config.spark) == {"spark.master": "local[3]", "spark.a": "b"}
     assert own_properties(EnrichConfig().spark) == {}
 
 
 def test_an_unknown_name_is_not_allowed():
     with pytest.raises(ConfigError, match=r"spark\.allow"):
-        load_config(["--spark.allow", '["everything"]'])
+        read_config(["--spark.allow", '["everything"]'])

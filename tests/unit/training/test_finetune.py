@@ -12,7 +12,7 @@ from spark_entities.jobs.finetune import finetune, main
 from spark_entities.jobs.training import loop, steps
 from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import lay_out_step, make_examples, plan_epoch
-from spark_entities.jobs.training.recipe import Corpus, Energy, Recipe, Training, label_names
+from spark_entities.jobs.training.recipe import Corpus, Energy, Recipe, Training
 from spark_entities.jobs.training.state import DevelopmentScores, Progress
 from spark_entities.jobs.training.steps import partial_label_loss
 from spark_entities.jobs.training.texts import (
@@ -25,7 +25,7 @@ from spark_entities.jobs.training.texts import (
 from spark_entities.udfs.errors import ConfigError
 from tests.support.families import FAMILIES, make_checkpoint
 
-LABELS = label_names(["PER", "MISC"])
+LABELS = ["O", "B-PER", "I-PER", "B-MISC", "I-MISC"]
 CORPUS = Corpus(file="x", missing=["MISC"], rename={"PROD": "MISC"})
 SECRET = "Geheimhoven"
 
@@ -127,7 +127,7 @@ def test_each_word_is_learnt_once_however_long_the_text(family, tmp_path):
 
 
 def test_a_repeated_corpus_is_read_so_often_and_a_part_is_a_part(folder):
-    sets = LabelSets(labels=label_names(["PER"]))
+    sets = LabelSets(labels=["O", "B-PER", "I-PER"])
 
     def words(**settings):
         corpus = Corpus(file="train.tsv", **settings)
@@ -212,17 +212,20 @@ def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"traning": {}}, "traning is no key of a recipe. Did you mean training?"),
-        ({"training": {"epoch": 3}}, "training.epoch is no key of a recipe. Did you mean epochs?"),
+        ({"traning": {}}, "traning is an unknown key. Did you mean training?"),
+        (
+            {"training": {"epoch": 3}},
+            "training.epoch is an unknown key. Did you mean training.epochs?",
+        ),
         ({"training": {"epochs": 0}}, "training.epochs=0 is refused: Input should be greater than"),
-        ({"corpora": [{"repeat": 2}]}, "corpora.0.file is missing from the recipe."),
+        ({"corpora": [{"repeat": 2}]}, "corpora.0.file is missing. Set it."),
         ({"tags": ["NOUN"]}, "give either types"),
         ({"training": {"patience": 2}}, "training.patience=2 without development corpora"),
         ({"corpora": [{"file": "x", "part": [0.5, 0.5]}]}, "part=[0.5, 0.5] of x holds nothing"),
         ({"corpora": [{"file": "x", "missing": ["ORG"]}]}, "names ['ORG'], which the model does"),
         ({"corpora": [{"file": "absent.tsv"}]}, "absent.tsv cannot be read (No such"),
         ({"development": [{"file": "x", "allow": {"X": ["O"]}}]}, "cannot be scored"),
-        (None, "has no keys"),
+        (None, "has no sections. Begin with 'corpora:'."),
     ],
 )
 def test_a_recipe_is_refused_with_its_key_and_the_fix(change, message, folder, tmp_path, capsys):

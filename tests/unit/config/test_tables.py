@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spark_entities.jobs.config import load_config
+from spark_entities.jobs.config import read_config
 from spark_entities.udfs.errors import ConfigError
 
 URL = "jdbc:postgresql://host/news"
@@ -16,7 +16,7 @@ def refused(flags: dict[str, object]) -> str:
     for key, value in given.items():
         arguments += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
     with pytest.raises(ConfigError) as error:
-        load_config(arguments)
+        read_config(arguments)
     return str(error.value)
 
 
@@ -61,7 +61,7 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url):
 @pytest.mark.parametrize("url", [URL, "jdbc:oracle:thin:@//host:1521/news", "jdbc:derby:memory:a"])
 def test_an_address_without_a_password_is_taken(url):
     options = json.dumps({"url": url, "query": "SELECT 1"})
-    config = load_config(["--input.format", "jdbc", "--input.options", options])
+    config = read_config(["--input.format", "jdbc", "--input.options", options])
     assert config.input.options["url"] == url
 
 
@@ -119,4 +119,4 @@ def test_an_output_that_is_no_table_of_a_database_is_refused(key, value, message
 
 def test_an_output_in_a_database_is_taken():
     flags = [(f"--{k}", v if isinstance(v, str) else json.dumps(v)) for k, v in WRITTEN.items()]
-    assert load_config([part for flag in flags for part in flag]).output.table == "mentions"
+    assert read_config([part for flag in flags for part in flag]).output.table == "mentions"

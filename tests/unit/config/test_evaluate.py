@@ -5,7 +5,7 @@ from spark_entities.udfs.errors import ConfigError
 
 
 def read(*flags):
-    return read_config(EvaluateConfig, flags, program="spark-entities evaluate")
+    return read_config(flags, EvaluateConfig, program="spark-entities evaluate")
 
 
 def test_settings_are_named_as_in_enrich(tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from spark_entities.jobs.config import (
     EnrichConfig,
     known_keys,
-    load_config,
+    read_config,
     resolve_secrets,
 )
 from spark_entities.udfs.errors import ConfigError
@@ -20,7 +20,7 @@ def yaml_file(tmp_path):
 def test_flags_win_over_the_environment_and_the_environment_over_yaml(yaml_file, monkeypatch):
     monkeypatch.setenv("SPARK_ENTITIES__INPUT__PATH", "from-environment")
     monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__STRIDE", "8")
-    config = load_config(["--config", yaml_file, "--classify.stride", "9"])
+    config = read_config(["--config", yaml_file, "--classify.stride", "9"])
     assert (config.input.path, config.input.format) == ("from-environment", "json")
     assert config.classify == ClassifyOptions(stride=9)
 
@@ -46,7 +46,7 @@ def test_flags_win_over_the_environment_and_the_environment_over_yaml(yaml_file,
 )
 def test_a_mistake_is_refused_with_key_value_and_fix(flags, message):
     with pytest.raises(ConfigError, match=message):
-        load_config(flags)
+        read_config(flags)
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_a_mistake_in_yaml_is_refused(tmp_path, text, message):
     path = tmp_path / "job.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
-        load_config(["--config", str(path)])
+        read_config(["--config", str(path)])
 
 
 def test_a_secret_is_not_repeated():
     with pytest.raises(ConfigError) as refused:
-        load_config(["--spark.config", '{"a.password": ["hunter2"]}'])
+        read_config(["--spark.config", '{"a.password": ["hunter2"]}'])
     assert "hunter2" not in str(refused.value)
 
 
@@ -98,13 +98,13 @@ def test_every_key_is_known():
 )
 def test_a_secret_comes_from_elsewhere(monkeypatch, tmp_path, section, key):
     with pytest.raises(ConfigError, match=f"{key}=… is a secret.*env:NAME") as refused:
-        load_config([f"--{section}", f'{{"{key}": "hunter2"}}'])
+        read_config([f"--{section}", f'{{"{key}": "hunter2"}}'])
     assert "hunter2" not in str(refused.value)
 
     monkeypatch.setenv("HUNTER", "hunter2")
     (tmp_path / "secret").write_text("hunter3\n")
     for reference, secret in (("env:HUNTER", "hunter2"), (f"file:{tmp_path}/secret", "hunter3")):
-        config = load_config([f"--{section}", f'{{"{key}": "{reference}", "header": "true"}}'])
+        config = read_config([f"--{section}", f'{{"{key}": "{reference}", "header": "true"}}'])
         given = config.spark.config or config.input.options
         assert secret not in repr(config)
         assert resolve_secrets(given) == {key: secret, "header": "true"}
@@ -118,10 +118,10 @@ def test_a_secret_that_is_not_there_is_refused(reference):
 
 def test_a_name_that_only_sounds_secret_is_none():
     options = '{"tokenizer": "x", "spark.kubernetes.oauthTokenFile": "/run/token"}'
-    assert len(load_config(["--spark.config", options]).spark.config) == 2
+    assert len(read_config(["--spark.config", options]).spark.config) == 2
 
 
 def test_a_section_that_cannot_be_read_is_not_repeated_where_it_may_hold_a_secret():
     with pytest.raises(ConfigError) as refused:
-        load_config(["--spark.config", "my.password=hunter2"])
+        read_config(["--spark.config", "my.password=hunter2"])
     assert "hunter2" not in str(refused.value)
