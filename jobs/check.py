@@ -9,6 +9,14 @@ Exit status: 0 nothing stands against a run; 1 Spark failed; 2 something does.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if path != str(here)]
+    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
+        sys.path.append(str(here.parent))
+
 from collections.abc import Iterator, Sequence
 from typing import cast
 

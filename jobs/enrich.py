@@ -9,10 +9,18 @@ Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if path != str(here)]
+    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
+        sys.path.append(str(here.parent))
+
 import logging
 import re
 import secrets
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack

@@ -10,6 +10,14 @@ Exit status: 0 done; 1 failed; 2 refused before work.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if path != str(here)]
+    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
+        sys.path.append(str(here.parent))
+
 from collections import Counter
 from collections.abc import Sequence
 
