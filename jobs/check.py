@@ -1,8 +1,10 @@
-"""Try a set-up before a run: the settings, the model, the input, and a task on each slot.
+"""Try a set-up before a run: the settings, the model, the input, the output, a task on each slot.
 
-    spark-entities check --config conf/local.yaml --input.path …
+    spark-entities check --config conf/local.yaml --input.path … --output.path …
 
-It takes what `enrich` takes, and writes nothing. Must not import: torch, transformers.
+It takes what `enrich` takes, refuses what `enrich` refuses, and writes nothing. Where neither input
+nor output is named, it tries the cluster alone; on Spark Connect, where results are not published,
+what `enrich(df, config)` needs. Must not import: torch, transformers.
 Exit status: 0 nothing stands against a run; 1 Spark failed; 2 something does.
 """
 
@@ -13,88 +15,109 @@ from pathlib import Path
 
 if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
     here = Path(__file__).resolve().parent
-    sys.path[:] = [path for path in sys.path if path != str(here)]
-    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
-        sys.path.append(str(here.parent))
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
 
 from collections.abc import Iterator, Sequence
 from typing import cast
 
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import EnrichConfig, load_config
-from spark_entities.jobs.enrich import check_model, check_table, explain
-from spark_entities.jobs.report.terminal import make_console
-from spark_entities.jobs.spark.preflight import (
-    check_settings,
-    own_properties,
-    session_properties,
-    weights_bytes,
+from spark_entities.jobs.command import run_program
+from spark_entities.jobs.config import JDBC, EnrichConfig, load_config
+from spark_entities.jobs.enrichment.prepare import (
+    Setup,
+    check_outputs,
+    prepare,
+    read_documents,
+    set_up,
 )
-from spark_entities.jobs.spark.session import make_session, task_slots
-from spark_entities.jobs.tables.reading import plan_spread, read_input
+from spark_entities.jobs.output.lock import check_free
+from spark_entities.jobs.report.terminal import make_console
+from spark_entities.jobs.spark.preflight import weights_bytes
+from spark_entities.jobs.spark.session import is_client, task_slots
+from spark_entities.jobs.tables.reading import check_input
+from spark_entities.jobs.tables.spreading import plan_spread
 from spark_entities.udfs.checkpoint import Checkpoint
-from spark_entities.udfs.errors import ConfigError, ModelLoadError
-from spark_entities.udfs.schema import spark_type
-from spark_entities.udfs.worker import DEVICE_TYPE, describe_device
+from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.task import DEVICE_TYPE, describe_device
+
+_PROGRAM = "spark-entities check"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check from a command line; returns the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
-    try:
-        config = load_config(given, program="spark-entities check")
-        checkpoint = check_model(config)
-        check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
-        spark = make_session(config.spark, "spark-entities check")
-        lines = [*report(spark, config, checkpoint)]
-    except (ConfigError, ModelLoadError) as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 2
-    except (PySparkException, Py4JJavaError) as error:
-        print(f"failed: {explain(error)}", file=sys.stderr)
-        return 1
+    return run_program(lambda: _main(given), refusal="error")
+
+
+def _main(arguments: Sequence[str]) -> None:
+    config = load_config(arguments, program=_PROGRAM)
+    lines = [*check(None, config)]
     console = make_console()
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
-    return 0
 
 
-def report(spark: SparkSession, config: EnrichConfig, checkpoint: Checkpoint) -> Iterator[str]:
-    """Check all there is to check in a session, and tell what was found.
+def check(spark: SparkSession | None, config: EnrichConfig) -> Iterator[str]:
+    """Check all that a configuration names, and tell what was found.
+
+    Args:
+        spark: the session; one is started when absent.
+        config: of the run.
 
     Raises:
-        ConfigError: if something stands against a run.
+        ConfigError, ModelLoadError: if something stands against a run.
 
     """
-    for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
+    has_input = bool(config.input.path or config.input.table or config.input.format == JDBC)
+    has_output = bool(config.output.path or config.output.table)
+    if has_output or (has_input and not is_client(config.spark)):
+        prepared = prepare(spark, config, program=_PROGRAM)
+        if prepared.is_broken():
+            check_outputs(prepared)
+        for output in prepared.outputs:
+            check_free(output.files, output.beside("lock"))
+        yield from _describe(prepared, prepared.documents)
+    else:
+        if has_input:
+            check_input(config.input)
+        ready = set_up(spark, config, program=_PROGRAM)
+        yield from _describe(ready, read_documents(ready) if has_input else None)
+
+
+def _describe(ready: Setup, documents: DataFrame | None) -> Iterator[str]:
+    checkpoint = ready.checkpoint
+    for finding in ready.warnings:
         yield f"warning: {finding}"
     groups = ", ".join(checkpoint.scheme.groups)
     yield (
-        f"model: {checkpoint.identity}, {checkpoint.num_weights:,} weights, windows of "
-        f"{config.classify.window_tokens(checkpoint.capacity)} tokens, groups {groups}"
+        f"model: {checkpoint.identify()}, {checkpoint.num_weights:,} weights, windows of "
+        f"{ready.config.classify.window_tokens(checkpoint.read_capacity())} tokens, groups {groups}"
     )
-    for device in find_devices(spark):
+    for device in find_devices(ready.spark):
         check_device(device, checkpoint)
         size = f", {device.memory_bytes >> 20:,} MiB" if device.memory_bytes else ""
         yield f"device: {device.device} on {device.host}{size}: {device.detail}"
-    if config.input.path or config.input.table:
-        documents = read_input(spark, config.input)
-        check_table(documents, config, checkpoint)
-        found, wanted = plan_spread(documents, config.input.min_partitions)
-        spread = f", to be spread over {wanted}" if found < wanted else ""
-        yield f"input: {config.input.path or config.input.table}, {found} partitions{spread}"
-        if not is_remote() and max(found, wanted) < task_slots(spark):
-            yield (
-                f"warning: {max(found, wanted)} partitions for {task_slots(spark)} task slots: the "
-                f"others idle. Set input.min_partitions if documents are slow. [few-partitions]"
-            )
+    if documents is not None:
+        yield from _describe_input(ready, documents)
+
+
+def _describe_input(ready: Setup, documents: DataFrame) -> Iterator[str]:
+    section = ready.config.input
+    found, wanted = plan_spread(documents, section.min_partitions)
+    spread = f", to be spread over {wanted}" if found < wanted else ""
+    yield f"input: {section.path or section.table}, {found} partitions{spread}"
+    if not is_remote() and max(found, wanted) < task_slots(ready.spark):
+        yield (
+            f"warning: {max(found, wanted)} partitions for {task_slots(ready.spark)} task slots: "
+            f"the others idle. Set input.min_partitions if documents are slow. [few-partitions]"
+        )
 
 
 def find_devices(spark: SparkSession) -> list[Row]:
@@ -112,7 +135,7 @@ def find_devices(spark: SparkSession) -> list[Row]:
 
     slots = 1 if is_remote() else task_slots(spark)
     tasks = spark.range(0, slots, 1, slots)
-    schema = cast("StructType", spark_type(DEVICE_TYPE))
+    schema = cast("StructType", from_arrow_type(DEVICE_TYPE))
     try:
         return tasks.mapInArrow(describe, schema).distinct().collect()
     except PySparkException as error:  # it may be quoted: the task has seen no document

@@ -14,18 +14,18 @@ from pathlib import Path
 
 if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
     here = Path(__file__).resolve().parent
-    sys.path[:] = [path for path in sys.path if path != str(here)]
-    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
-        sys.path.append(str(here.parent))
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
 
 import argparse
 import logging
 from collections.abc import Sequence
 
+from spark_entities.jobs.command import run_program
 from spark_entities.jobs.training.recipe import Recipe, load_recipe
-from spark_entities.jobs.training.run import Job, check_job, run_training
+from spark_entities.jobs.training.run import Order, check_order, run_training
 from spark_entities.jobs.training.steps import Process
-from spark_entities.udfs.errors import ConfigError, EnrichmentError, ModelLoadError
+from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
 
 
@@ -39,14 +39,14 @@ def finetune(
         ModelLoadError: if the base cannot be loaded.
 
     """
-    job = Job(
+    order = Order(
         recipe=recipe,
         corpora=corpora,
         base=ModelOptions(name=str(base), revision=revision),
         output=output,
     )
-    check_job(job)
-    run_training(job, Process())
+    check_order(order)
+    run_training(order, Process())
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -71,22 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `spark-entities finetune …`; returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     options = _parse(arguments)
-    try:
-        recipe = load_recipe(options.recipe)
-        if options.distributed is None:
-            finetune(
-                recipe, options.corpora, options.base, options.output, revision=options.revision
-            )
-        else:
-            _finetune_distributed(recipe, options)
-    except (ConfigError, ModelLoadError) as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 2
-    except EnrichmentError as error:
-        print(f"failed: {error}", file=sys.stderr)
-        return 1
+    return run_program(lambda: _main(options))
+
+
+def _main(options: argparse.Namespace) -> None:
+    recipe = load_recipe(options.recipe)
+    if options.distributed is None:
+        finetune(recipe, options.corpora, options.base, options.output, revision=options.revision)
+    else:
+        _finetune_distributed(recipe, options)
     print(f"wrote {options.output}")
-    return 0
 
 
 def _finetune_distributed(recipe: Recipe, options: argparse.Namespace) -> None:
@@ -94,14 +88,14 @@ def _finetune_distributed(recipe: Recipe, options: argparse.Namespace) -> None:
 
     if options.distributed < 1:
         raise ConfigError(f"--distributed={options.distributed} is below 1. Give 1 or more.")
-    job = Job(
+    order = Order(
         recipe=recipe,
         corpora=options.corpora.resolve(),
         base=ModelOptions(name=options.base, revision=options.revision),
         output=options.output.resolve(),
     )
-    check_job(job)
-    train_distributed(job, options.distributed, options.master)
+    check_order(order)
+    train_distributed(order, options.distributed, options.master)
 
 
 if __name__ == "__main__":

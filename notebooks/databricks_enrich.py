@@ -29,10 +29,10 @@ dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
 
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.config import EnrichConfig
-from spark_entities.jobs.enrich import check_model, enrich, new_run_id
-from spark_entities.jobs.spark.preflight import check_settings, session_properties
-from spark_entities.jobs.tables.reading import quoted, read_input, spread
+from spark_entities import EnrichConfig, enrich
+from spark_entities.jobs.enrichment.prepare import new_run_id, read_documents, set_up
+from spark_entities.jobs.tables.columns import quoted
+from spark_entities.jobs.tables.spreading import spread
 
 widgets = "source text_column id_column target mentions mode partitions model revision"
 given = {name: dbutils.widgets.get(name) for name in widgets.split()}
@@ -55,10 +55,10 @@ config = EnrichConfig(
 
 # COMMAND ----------
 
-checkpoint = check_model(config)
-for finding in check_settings(session_properties(spark), checkpoint, config.spark.allow):
+ready = set_up(spark, config)
+for finding in ready.warnings:
     print(f"warning: {finding}")
-print(f"{checkpoint.identity}: {', '.join(checkpoint.scheme.groups)}")
+print(f"{ready.checkpoint.identify()}: {', '.join(ready.checkpoint.scheme.groups)}")
 
 # COMMAND ----------
 
@@ -70,7 +70,7 @@ print(f"{checkpoint.identity}: {', '.join(checkpoint.scheme.groups)}")
 
 # COMMAND ----------
 
-documents = read_input(spark, config.input)
+documents = read_documents(ready)
 if config.input.min_partitions:
     documents = spread(documents, config.input.text_column, config.input.min_partitions)
 enriched = enrich(documents, config)

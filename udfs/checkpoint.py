@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,56 +43,47 @@ _FAIRSEQ_POSITIONS = frozenset(
 _UNLIMITED = 10**6  # tokenizers without a limit say 1e30
 _DEFAULT_POSITIONS = 512  # where neither the model nor the tokenizer sets a limit
 _USUAL_SPECIAL_TOKENS = 2  # one before and one after the text
-_HEADS = ("classifier.", "score.")
+HEADS = ("classifier.", "score.")  # how the names of a head's weights begin
 _DOWNLOADED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint in a folder of this machine."""
+    """A checkpoint in a folder of this machine. What takes reading a large file is a method."""
 
     options: ModelOptions  # with the revision pinned
     folder: Path
     scheme: LabelScheme
     max_positions: int  # tokens that the model can take at once, special tokens counted
+    weight_files: tuple[Path, ...]  # in order of their names
+    num_weights: int  # how many numbers the model consists of
     shared: Path | None = None  # of the processes that check it together; see digests.py
 
-    @property
-    def worker_options(self) -> ModelOptions:
-        """The options for executors: they find the same folder, and refuse other weights."""
-        options = replace(self.options, sha256=self.sha256)
-        if not Path(options.name).expanduser().is_dir() or options.name == BUNDLED:
-            return options
-        return replace(options, name=str(self.folder.absolute()))
-
-    @property
-    def capacity(self) -> int:
-        """Tokens of one window, special tokens not counted."""
+    def read_capacity(self) -> int:
+        """Read the tokens of one window, special tokens not counted, off the whole tokenizer."""
         path = self.folder / "tokenizer.json"
         if not path.exists():
             return self.max_positions - _USUAL_SPECIAL_TOKENS
         tokenizer = Tokenizer.from_file(str(path))
         return self.max_positions - int(tokenizer.num_special_tokens_to_add(is_pair=False))
 
-    @property
-    def weight_files(self) -> list[Path]:
-        """The safetensors files, in order of their names."""
-        return sorted(self.folder.glob("*.safetensors"))
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights' file; of its files' digests, where there are several.
 
-    @property
-    def num_weights(self) -> int:
-        """How many numbers the model consists of."""
-        return sum(math.prod(shape) for shape in _weight_shapes(self).values())
-
-    @property
-    def identity(self) -> str:
-        """`name@revision`: the commit of a Hub model, else the start of the weights' SHA-256."""
-        return f"{self.options.name}@{self.options.revision or self.sha256[:12]}"
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the weights' file; of its files' digests, where there are several."""
+        The weights are read once in a process.
+        """
         return digest_files(self.weight_files, self.shared)
+
+    def identify(self) -> str:
+        """Return `name@revision`: the commit of a Hub model, else the start of the SHA-256."""
+        return f"{self.options.name}@{self.options.revision or self.digest()[:12]}"
+
+    def pin(self) -> ModelOptions:
+        """Return options for executors: they find the same folder, and refuse other weights."""
+        options = replace(self.options, sha256=self.digest())
+        if not Path(options.name).expanduser().is_dir() or options.name == BUNDLED:
+            return options
+        return replace(options, name=str(self.folder.absolute()))
 
 
 def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkpoint:
@@ -103,21 +94,30 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
         shared: folder of processes that check it together, so that one of them reads it whole.
 
     Raises:
-        ModelLoadError: if it is not there, has no safetensors, no labels or no classifier head.
+        ModelLoadError: if it is not there, has no safetensors, no labels or no classifier head, or
+            its weights are not those asked for.
 
     """
     folder, pinned = find_folder(options)
-    config = _read_json(folder / "config.json")
-    scheme = LabelScheme.from_id2label(_read_labels(config, folder))
+    scheme = _read_scheme(folder)
+    weight_files = tuple(sorted(folder.glob("*.safetensors")))
+    shapes = _read_shapes(folder, weight_files)
+    _check_head(folder, shapes, len(scheme.labels))
     checkpoint = Checkpoint(
         options=pinned,
         folder=folder,
         scheme=scheme,
         max_positions=read_max_positions(folder),
+        weight_files=weight_files,
+        num_weights=sum(map(math.prod, shapes.values())),
         shared=shared,
     )
-    _check_weights(checkpoint)
-    _check_digest(checkpoint)
+    if pinned.sha256 is not None and checkpoint.digest() != pinned.sha256:
+        # A bit that flipped loads without a word.
+        raise ModelLoadError(
+            f"model.sha256={pinned.sha256}, but the weights in {folder} have "
+            f"{checkpoint.digest()}. Copy them again, or set model.sha256 to theirs."
+        )
     return checkpoint
 
 
@@ -198,54 +198,25 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _read_labels(config: Mapping[str, Any], folder: Path) -> dict[int, str]:
-    labels = config.get("id2label")
+def _read_scheme(folder: Path) -> LabelScheme:
+    labels = _read_json(folder / "config.json").get("id2label")
     if not labels:
         raise ModelLoadError(
             f"model.name: {folder} names no labels (id2label in config.json), so it has no head "
             f"for token classification. Give a checkpoint fine-tuned for token classification."
         )
-    return {int(index): str(label) for index, label in labels.items()}
+    return LabelScheme.from_id2label({int(index): str(name) for index, name in labels.items()})
 
 
-def _check_weights(checkpoint: Checkpoint) -> None:
-    folder = checkpoint.folder
-    if not checkpoint.weight_files:
+def _read_shapes(folder: Path, weight_files: Sequence[Path]) -> dict[str, list[int]]:
+    """Read the names and shapes of the weights off the heads of their files."""
+    if not weight_files:
         raise ModelLoadError(
             f"model.name: {folder} has no *.safetensors. Weights in other formats can run code and "
             f"are refused: load the model in a safe place and save_pretrained() it again."
         )
-    shapes = _weight_shapes(checkpoint)
-    heads = {name: shape for name, shape in shapes.items() if name.startswith(_HEADS)}
-    if not heads:
-        raise ModelLoadError(
-            f"model.name: {folder} has no classifier head, only {len(shapes)} weights of an "
-            f"encoder. It would classify at random. Give a checkpoint fine-tuned for token "
-            f"classification."
-        )
-    num_labels = len(checkpoint.scheme.labels)
-    for name, shape in heads.items():
-        if name in ("classifier.weight", "score.weight") and shape[0] != num_labels:
-            raise ModelLoadError(
-                f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
-                f"has {shape[0]}. Mend id2label in config.json."
-            )
-
-
-def _check_digest(checkpoint: Checkpoint) -> None:
-    """Refuse weights that are not those asked for: a bit that flipped loads without a word."""
-    expected = checkpoint.options.sha256
-    if expected is not None and checkpoint.sha256 != expected:
-        raise ModelLoadError(
-            f"model.sha256={expected}, but the weights in {checkpoint.folder} have "
-            f"{checkpoint.sha256}. Copy them again, or set model.sha256 to theirs."
-        )
-
-
-def _weight_shapes(checkpoint: Checkpoint) -> dict[str, list[int]]:
-    """Read the names and shapes of the weights off the heads of their files."""
     shapes: dict[str, list[int]] = {}
-    for path in checkpoint.weight_files:
+    for path in weight_files:
         try:
             with safe_open(path, framework="numpy") as tensors:
                 shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
@@ -255,3 +226,19 @@ def _weight_shapes(checkpoint: Checkpoint) -> dict[str, list[int]]:
                 f"Copy it again."
             ) from error
     return shapes
+
+
+def _check_head(folder: Path, shapes: Mapping[str, Sequence[int]], num_labels: int) -> None:
+    heads = {name: shape for name, shape in shapes.items() if name.startswith(HEADS)}
+    if not heads:
+        raise ModelLoadError(
+            f"model.name: {folder} has no classifier head, only {len(shapes)} weights of an "
+            f"encoder. It would classify at random. Give a checkpoint fine-tuned for token "
+            f"classification."
+        )
+    for name, shape in heads.items():
+        if name in ("classifier.weight", "score.weight") and shape[0] != num_labels:
+            raise ModelLoadError(
+                f"model.name: {folder}: id2label names {num_labels} labels, the classifier head "
+                f"has {shape[0]}. Mend id2label in config.json."
+            )

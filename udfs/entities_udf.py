@@ -13,10 +13,10 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.pandas.types import from_arrow_type
 
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
-from spark_entities.udfs.schema import spark_type
 from spark_entities.udfs.worker import classify_batches, metered_type
 
 Kind = Literal["pandas", "arrow"]
@@ -48,7 +48,7 @@ def make_entities_udf(
     """
     model = model_options or ModelOptions()
     options = classify_options or ClassifyOptions()
-    return_type = spark_type(metered_type(options.aggregation_strategy))
+    return_type = from_arrow_type(metered_type(options.aggregation_strategy))
 
     def pandas_entities(batches: Iterator[pd.Series]) -> Iterator[pd.DataFrame]:
         texts = (batch.tolist() for batch in batches)

@@ -19,7 +19,7 @@ import torch
 
 from spark_entities.udfs.core.arrays import Ints
 from spark_entities.udfs.core.batching import Batch, lay_out, plan_batches
-from spark_entities.udfs.core.records import Encoding, Predictions
+from spark_entities.udfs.core.records import Cost, Encoding, Predictions
 from spark_entities.udfs.errors import DeviceError, InferenceError
 from spark_entities.udfs.memory import return_memory
 from spark_entities.udfs.model import LoadedModel
@@ -92,40 +92,36 @@ def predict(
         DeviceError: if the device has become unusable.
 
     """
-    with _device_failures(model.device), torch.inference_mode():
-        return _predict(model, encoding, max_padded_tokens, with_probabilities)
-
-
-def _predict(
-    model: LoadedModel, encoding: Encoding, max_padded_tokens: int | None, with_probabilities: bool
-) -> Predictions:
     started = time.monotonic()
     lengths = encoding.windows.ends - encoding.windows.starts + model.frame.num_special_tokens
     sizes = sizes_for(model.device)
     num_tokens, num_labels = len(encoding.tokens.ids), len(model.scheme.labels)
     shape = (num_tokens, num_labels) if with_probabilities else (0, num_labels)
-    run = _Run(
-        model=model,
-        encoding=encoding,
-        widths=np.minimum(_round_up(lengths, sizes.width_multiple), model.max_positions),
-        max_padded_tokens=max_padded_tokens or sizes.max_padded_tokens,
-        batch_cost_tokens=sizes.batch_cost_tokens,
-        label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=model.device),
-        scores=torch.zeros(num_tokens, device=model.device),
-        probabilities=torch.zeros(shape, device=model.device),
-    )
-    num_padded_tokens = run.classify(np.arange(len(lengths)))
-    label_ids, scores = run.label_ids.cpu().numpy(), run.scores.cpu().numpy()
-    probabilities = run.probabilities.cpu().numpy() if with_probabilities else None
+    with _device_failures(model.device), torch.inference_mode():
+        run = _Run(
+            model=model,
+            encoding=encoding,
+            widths=np.minimum(_round_up(lengths, sizes.width_multiple), model.max_positions),
+            max_padded_tokens=max_padded_tokens or sizes.max_padded_tokens,
+            batch_cost_tokens=sizes.batch_cost_tokens,
+            label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=model.device),
+            scores=torch.zeros(num_tokens, device=model.device),
+            probabilities=torch.zeros(shape, device=model.device),
+        )
+        num_padded_tokens = run.classify(np.arange(len(lengths)))
+        label_ids, scores = run.label_ids.cpu().numpy(), run.scores.cpu().numpy()
+        probabilities = run.probabilities.cpu().numpy() if with_probabilities else None
     if not np.isfinite(scores).all():
         raise InferenceError("the model gave a score that is not a finite number")
     return Predictions(
         label_ids=label_ids,
         scores=scores,
         probabilities=probabilities,
-        num_model_tokens=int(lengths.sum()),
-        num_padded_tokens=num_padded_tokens,
-        forward_seconds=time.monotonic() - started,
+        cost=Cost(
+            num_model_tokens=int(lengths.sum()),
+            num_padded_tokens=num_padded_tokens,
+            forward_seconds=time.monotonic() - started,
+        ),
     )
 
 

@@ -1,22 +1,19 @@
 """Load a checkpoint onto a device, whole or not at all.
 
-Enters: model options, a device. Leaves: a `LoadedModel`.
-Must not import: pyspark. It and `jobs.training` alone import transformers, and with
-`forward` torch.
+Enters: model options, a device. Leaves: a `LoadedModel`. Must not import: pyspark.
+Nothing else reads checkpoints with transformers, and nothing of theirs that can run code is read.
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import (
     AutoModelForTokenClassification,
@@ -27,30 +24,17 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
-from spark_entities.udfs.core.arrays import Bools
 from spark_entities.udfs.core.batching import Frame
 from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.core.records import Vocabulary
 from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.memory import DeviceMemory
 from spark_entities.udfs.options import ModelOptions, Precision
 
+_SAFELY = {"trust_remote_code": False, "local_files_only": True}  # and safetensors for weights
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
-
-
-@dataclass(slots=True)
-class DeviceMemory:
-    """The largest batch that a device was found to hold; no bound until one did not fit."""
-
-    max_padded_tokens: int = sys.maxsize
-
-    def admits(self, rows: int, width: int) -> bool:
-        """Tell whether to try a batch; one of a single window is always tried."""
-        return rows == 1 or rows * width <= self.max_padded_tokens
-
-    def halve(self, padded_tokens: int) -> None:
-        """Remember that a batch did not fit."""
-        self.max_padded_tokens = padded_tokens // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +47,7 @@ class LoadedModel:
     device: torch.device
     max_positions: int  # special tokens counted
     frame: Frame
-    continuation_ids: Bools  # (vocabulary size,): pieces that never start a word
-    word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone
-    text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+    vocabulary: Vocabulary
     memory: DeviceMemory = field(default_factory=DeviceMemory)
 
     @property
@@ -90,7 +72,7 @@ def load_model(
 
     """
     checkpoint = find_checkpoint(options, shared)
-    target = torch_device(device or choose_device(visible=visible_devices()).name)
+    target = torch_device(device)
     if options.precision == "int8" and target.type != "cpu":
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
@@ -110,11 +92,11 @@ def wrap_network(
         ModelLoadError: if the folder has no fast tokenizer.
 
     """
-    loaded = _load_tokenizer(folder)
+    loaded = read_tokenizer(folder)
     tokenizer: Tokenizer = loaded.backend_tokenizer
-    text_ids = np.arange(max(tokenizer.get_vocab().values()) + 1, dtype=np.int32)
-    if loaded.unk_token_id is not None:
-        text_ids[loaded.all_special_ids] = loaded.unk_token_id
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # what was typed is text
     frame = _frame(tokenizer, loaded.pad_token_id)
     tokenizer.post_processor = None
     return LoadedModel(
@@ -124,15 +106,13 @@ def wrap_network(
         device=device,
         max_positions=read_max_positions(folder),
         frame=frame,
-        continuation_ids=_continuation_ids(tokenizer),
-        word_start_ids=_mark_ids(tokenizer, lambda piece: piece in _LONE_WORD_STARTS),
-        text_ids=text_ids,
+        vocabulary=_vocabulary(tokenizer, loaded.all_special_ids, loaded.unk_token_id),
     )
 
 
-def torch_device(name: str) -> torch.device:
-    """Return the device that torch gives a name. Tests of GPU scheduling put a CPU in its place."""
-    return torch.device(name)
+def torch_device(name: str | None) -> torch.device:
+    """Return the device of a name, or the best there is. Tests of GPU scheduling give a CPU."""
+    return torch.device(name or choose_device(visible=visible_devices()).name)
 
 
 def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -165,26 +145,37 @@ def _quantize(network: torch.nn.Module) -> torch.nn.Module:
     return quantized
 
 
+def read_network(folder: Path, **settings: object) -> tuple[PreTrainedModel, list[str], list[str]]:
+    """Read a token classifier, by settings of transformers, what its folder lacks being random.
+
+    Returns the network, the names of weights that are missing, and of those of another shape.
+
+    Raises:
+        OSError, ValueError, KeyError, RuntimeError: if transformers reads none from the folder.
+
+    """
+    network, report = AutoModelForTokenClassification.from_pretrained(
+        folder,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **_SAFELY,
+        **settings,
+    )
+    unfit = sorted(str(key[0]) for key in report["mismatched_keys"])
+    return cast("PreTrainedModel", network), sorted(report["missing_keys"]), unfit
+
+
 def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """Load the network and refuse weights that transformers would fill in at random."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        network, report = AutoModelForTokenClassification.from_pretrained(
-            checkpoint.folder,
-            dtype=dtype,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            ignore_mismatched_sizes=True,  # reported below, with the names of the weights
-            output_loading_info=True,
-        )
+        network, absent, unfit = read_network(checkpoint.folder, dtype=dtype)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelLoadError(
             f"model.name: {checkpoint.folder} does not load as a token classifier "
             f"({type(error).__name__}): {error}"
         ) from error
-    absent = sorted(report["missing_keys"])
-    unfit = sorted(str(key[0]) for key in report["mismatched_keys"])
     if absent or unfit:
         raise ModelLoadError(
             f"model.name: {checkpoint.folder} does not fit its config.json: missing weights "
@@ -197,29 +188,30 @@ def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel
             f"model.name: {checkpoint.folder}: the model gives {width} labels, id2label names "
             f"{len(checkpoint.scheme.labels)}. Mend id2label in config.json."
         )
-    return cast("PreTrainedModel", network.eval())
+    network.eval()  # type: ignore[no-untyped-call]
+    return network
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load the fast tokenizer, set to leave documents whole and to read what was typed as text."""
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Read a tokenizer.
+
+    Raises:
+        ModelLoadError: if there is none, or it is a slow one.
+
+    """
     try:
-        loaded = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, **_SAFELY)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelLoadError(
             f"model.name: {folder} has no tokenizer that loads ({type(error).__name__})."
             f" Save one beside the model with save_pretrained()."
         ) from error
-    if not loaded.is_fast:
+    if not tokenizer.is_fast:
         raise ModelLoadError(
             f"model.name: {folder} has a slow tokenizer, which gives no character "
             f"offsets. Convert it to a tokenizer.json with transformers."
         )
-    loaded.backend_tokenizer.no_truncation()
-    loaded.backend_tokenizer.no_padding()
-    loaded.backend_tokenizer.encode_special_tokens = True
-    return loaded
+    return cast("PreTrainedTokenizerBase", tokenizer)
 
 
 def _frame(tokenizer: Tokenizer, pad_token_id: int | None) -> Frame:
@@ -234,15 +226,20 @@ def _frame(tokenizer: Tokenizer, pad_token_id: int | None) -> Frame:
     )
 
 
-def _continuation_ids(tokenizer: Tokenizer) -> Bools:
-    """Mark the WordPiece pieces that go on with a word: bool, (vocabulary size,)."""
+def _vocabulary(
+    tokenizer: Tokenizer, special_ids: Sequence[int], unknown_id: int | None
+) -> Vocabulary:
+    """Read off the tokenizer what its pieces tell of words."""
+    ids = tokenizer.get_vocab()
+    text_ids = np.arange(max(ids.values()) + 1, dtype=np.int32)
     prefix: str | None = getattr(tokenizer.model, "continuing_subword_prefix", None) or None
-    return _mark_ids(tokenizer, lambda piece: prefix is not None and piece.startswith(prefix))
-
-
-def _mark_ids(tokenizer: Tokenizer, condition: Callable[[str], bool]) -> Bools:
-    """Mark the pieces that a condition holds for: bool, (vocabulary size,)."""
-    vocabulary = tokenizer.get_vocab()
-    marks = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
-    marks[[index for piece, index in vocabulary.items() if condition(piece)]] = True
-    return marks
+    continuations = [ids[piece] for piece in ids if prefix and piece.startswith(prefix)]
+    word_starts = [ids[piece] for piece in _LONE_WORD_STARTS if piece in ids]
+    vocabulary = Vocabulary(
+        text_ids=text_ids,
+        continuation_ids=np.isin(text_ids, continuations),
+        word_start_ids=np.isin(text_ids, word_starts),
+    )
+    if unknown_id is not None:
+        text_ids[special_ids] = unknown_id
+    return vocabulary

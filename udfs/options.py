@@ -28,13 +28,9 @@ def _setting(default: _Value, description: str) -> _Value:
 class ModelOptions:
     """Which checkpoint to load, and how."""
 
-    name: str = _setting(
-        BUNDLED,
-        "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.",
-    )
+    name: str = _setting(BUNDLED, "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.")
     revision: str | None = _setting(
-        None,
-        "Branch, tag or commit of a Hub id; pinned to a commit before the run.",
+        None, "Branch, tag or commit of a Hub id; pinned to a commit before the run."
     )
     precision: Precision = _setting(
         "auto",
@@ -74,16 +70,13 @@ class ClassifyOptions:
         "Overlap of two neighbouring windows of a document, in tokens; smaller than the window.",
     )
     max_window_tokens: int | None = _setting(
-        None,
-        "Tokens of one window, special tokens not counted; the model's capacity when absent.",
+        None, "Tokens of one window, special tokens not counted; the model's capacity when absent."
     )
     max_padded_tokens: int | None = _setting(
-        None,
-        "Budget of one batch in tokens, padding counted; chosen by device when absent.",
+        None, "Budget of one batch in tokens, padding counted; chosen by device when absent."
     )
     merge_plain_labels: bool = _setting(
-        False,
-        "Join equal neighbours of labels without a scheme (parts of speech) to one element.",
+        False, "Join equal neighbours of labels without a scheme (parts of speech) to one element."
     )
     max_document_chars: int = _setting(
         5_000_000,
@@ -107,27 +100,31 @@ class ClassifyOptions:
         _check_at_least("classify.max_document_chars", self.max_document_chars, 1)
         _check_at_least("classify.buffer_chars", self.buffer_chars, 1)
         if self.max_window_tokens is not None:
-            check_stride(self.stride, self.max_window_tokens)
+            self.check_window(self.max_window_tokens)
 
     def window_tokens(self, capacity: int) -> int:
-        """Return the tokens of one window of a model, having checked that the stride fits it.
+        """Return the tokens of one window of a model.
 
         Raises:
-            ConfigError: if the stride leaves no room to advance.
+            ConfigError: if the stride does not fit; see `check_window`.
+
+        """
+        self.check_window(capacity)
+        return min(capacity, self.max_window_tokens or capacity)
+
+    def check_window(self, capacity: int) -> None:
+        """Check that the stride fits the window of a model.
+
+        Raises:
+            ConfigError: if it leaves a window no room to advance.
 
         """
         window_tokens = min(capacity, self.max_window_tokens or capacity)
-        check_stride(self.stride, window_tokens)
-        return window_tokens
-
-
-def check_stride(stride: int, window_tokens: int) -> None:
-    """Refuse an overlap that keeps a window from advancing."""
-    if stride >= window_tokens:
-        raise ConfigError(
-            f"classify.stride must be smaller than the window: stride={stride}, "
-            f"window={window_tokens} tokens. Set classify.stride to 0..{window_tokens - 1}."
-        )
+        if self.stride >= window_tokens:
+            raise ConfigError(
+                f"classify.stride must be smaller than the window: stride={self.stride}, "
+                f"window={window_tokens} tokens. Set classify.stride to 0..{window_tokens - 1}."
+            )
 
 
 def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:

@@ -1,44 +1,39 @@
-"""What lives in a Python worker: the models it has loaded, the device Spark gave it.
+"""What lives in a Python worker: the models it has loaded.
 
 Enters: batches of texts of one partition. Leaves: batches of result rows with their metrics.
 Must not import torch or pyspark when it is itself imported: a driver plans with it, and a machine
 without Spark may use it.
 
-The cache is module state on purpose. `udfs` is importable on executors, so a worker that Spark
+The cache is module state on purpose. This module is importable on executors, so a worker that Spark
 reuses keeps its models from task to task; a cache in `__main__`, a notebook cell or a closure is
 empty again at every task.
 """
 
 from __future__ import annotations
 
-import functools
 import gc
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from spark_entities.udfs.core.records import Cost
 from spark_entities.udfs.core.results import result_type
-from spark_entities.udfs.device import Device, choose_device, count_gpus, visible_devices
-from spark_entities.udfs.errors import DeviceError
+from spark_entities.udfs.device import Device
 from spark_entities.udfs.memory import return_memory
 from spark_entities.udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
+from spark_entities.udfs.task import executor_folder, limit_threads, settle_in, task_device
 
 if TYPE_CHECKING:
-    from pyspark import TaskContext
-
     from spark_entities.udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.worker")
-_package_log = logging.getLogger("spark_entities")
 
 METRICS_TYPE = pa.struct(
     [
@@ -53,14 +48,6 @@ METRICS_TYPE = pa.struct(
 
 _models: dict[tuple[ModelOptions, str], LoadedModel] = {}
 _lock = threading.Lock()
-
-
-@dataclass(slots=True)
-class _Loads:
-    """Model loads not yet reported in a result row."""
-
-    count: int = 0
-    seconds: float = 0.0
 
 
 def metered_type(strategy: AggregationStrategy) -> pa.StructType:
@@ -83,23 +70,15 @@ def classify_batches(
     first = next(filled, None)
     if first is None:
         return
-    _settle_in()
-    loads = _Loads()
-    model, device = task_model(model_options, loads)
+    settle_in()
+    model, device, loading = task_model(model_options)
     from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
     buffers = gather(chain([first], filled), classifier.buffer_chars)
     for classified in classifier.classify_buffers(buffers):
-        metrics = {
-            "num_model_tokens": classified.num_model_tokens,
-            "num_padded_tokens": classified.num_padded_tokens,
-            "num_model_loads": loads.count,
-            "load_seconds": loads.seconds,
-            "forward_seconds": classified.forward_seconds,
-            "device": device.name,
-        }
-        loads = _Loads()
+        metrics = asdict(classified.cost + loading) | {"device": device.name}
+        loading = Cost()  # it is reported once
         return_memory()
         yield _with_metrics(classified.rows, metrics, classify_options.aggregation_strategy)
 
@@ -126,8 +105,8 @@ def gather(
         yield buffer
 
 
-def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Device]:
-    """Return the model on the device of this task, loaded the first time that it is asked for.
+def task_model(options: ModelOptions) -> tuple[LoadedModel, Device, Cost]:
+    """Return the model on the device of this task, and what it cost to load it now, if it did.
 
     The first time counts the import of torch and transformers too, as it is part of the wait.
 
@@ -137,82 +116,18 @@ def task_model(options: ModelOptions, loads: _Loads) -> tuple[LoadedModel, Devic
     with _lock:
         started = time.monotonic()
         device = task_device()
-        _limit_threads()
+        limit_threads()
         key = options, device.name
-        if key not in _models:
-            from spark_entities.udfs.model import load_model
+        if key in _models:
+            return _models[key], device, Cost()
+        from spark_entities.udfs.model import load_model
 
-            nearest = _nearest(options)
-            _models[key] = load_model(nearest, device.name, _executor_folder())
-            gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
-            loads.count += 1
-            loads.seconds += time.monotonic() - started
-            log.info("Loaded %s on %s in %.1f s.", nearest.name, device.name, loads.seconds)
-        return _models[key], device
-
-
-def task_device() -> Device:
-    """Choose the device of the task that runs now."""
-    context = task_context()
-    gpus = context.resources().get("gpu") if context else None
-    device = choose_device(gpus.addresses if gpus else (), visible_devices(), count_gpus)
-    _announce(device)
-    return device
-
-
-DEVICE_TYPE = pa.struct(
-    [
-        ("host", pa.string()),
-        ("device", pa.string()),
-        ("detail", pa.string()),
-        ("memory_bytes", pa.int64()),
-    ]
-)
-
-
-def describe_device() -> dict[str, str | int | None]:
-    """Tell on which host and device this task would compute, or why it could not.
-
-    `memory_bytes` is the GPU's; there is none for a CPU.
-    """
-    host = socket.gethostname()
-    try:
-        device = task_device()
-    except DeviceError as error:
-        return {"host": host, "device": None, "detail": str(error), "memory_bytes": None}
-    import torch
-
-    from spark_entities.udfs.model import torch_device
-
-    target = torch_device(device.name)
-    memory = None
-    if target.type == "cuda":
-        memory = torch.cuda.get_device_properties(target).total_memory
-    return {"host": host, "device": device.name, "detail": device.reason, "memory_bytes": memory}
-
-
-@functools.cache
-def _announce(device: Device) -> None:
-    """Log a choice once a worker."""
-    log.info("Computing on %s: %s.", device.name, device.reason)
-
-
-def task_context() -> TaskContext | None:
-    """Return Spark's context of the task that runs now; nothing where there is no Spark."""
-    try:
-        from pyspark import TaskContext
-    except ImportError:
-        return None
-    return TaskContext.get()
-
-
-def _executor_folder() -> Path | None:
-    """Return the folder that Spark gives an executor, and removes with it; none without Spark."""
-    if task_context() is None:
-        return None
-    from pyspark import SparkFiles
-
-    return Path(SparkFiles.getRootDirectory())
+        nearest = _nearest(options)
+        _models[key] = load_model(nearest, device.name, executor_folder())
+        gc.freeze()  # else the garbage collection that follows each task takes 0.2 s
+        seconds = time.monotonic() - started
+        log.info("Loaded %s on %s in %.1f s.", nearest.name, device.name, seconds)
+        return _models[key], device, Cost(num_model_loads=1, load_seconds=seconds)
 
 
 def _nearest(options: ModelOptions) -> ModelOptions:
@@ -220,35 +135,10 @@ def _nearest(options: ModelOptions) -> ModelOptions:
 
     It has the last name of the folder in which the driver has found the model.
     """
-    executor, name = _executor_folder(), Path(options.name)
+    executor, name = executor_folder(), Path(options.name)
     if executor is None or not name.is_absolute() or not (executor / name.name).is_dir():
         return options
     return replace(options, name=str((executor / name.name).absolute()))
-
-
-def _settle_in() -> None:
-    """Work without a network in a worker of Spark, and print our log to the executor's.
-
-    The driver has found and pinned the model; `spark.executorEnv.HF_HUB_OFFLINE=0` lets a worker
-    fetch just that. A worker of Spark sets up no logging.
-    """
-    if task_context() is None:
-        return
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if not _package_log.hasHandlers():
-        _package_log.addHandler(logging.StreamHandler())
-        _package_log.setLevel(logging.INFO)
-
-
-def _limit_threads() -> None:
-    """Take as many threads as Spark gave the task cores, so that tasks of a host do not fight."""
-    context = task_context()
-    if context is None:
-        return
-    import torch
-
-    torch.set_num_threads(context.cpus())
-    os.environ.setdefault("RAYON_NUM_THREADS", str(context.cpus()))  # the tokenizer's threads
 
 
 def _with_metrics(

@@ -20,6 +20,7 @@ import torch
 from spark_entities.jobs.benchmark.pipelines import count_tokens
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.records import Cost
 from spark_entities.udfs.model import LoadedModel
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, Precision
 from spark_entities.udfs.worker import gather
@@ -34,7 +35,7 @@ _LIMIT_WINDOWS = 2  # of 512 tokens: a batch of the CPU's budget
 def forward_limit(model: LoadedModel) -> float:
     """Return the tokens/s of the bare model on full windows without padding."""
     shape = (_LIMIT_WINDOWS, model.max_positions)
-    ids = torch.randint(5, len(model.text_ids), shape, device=model.device)
+    ids = torch.randint(5, len(model.vocabulary.text_ids), shape, device=model.device)
     model.network(input_ids=ids)
     started, batches = time.monotonic(), 0
     while time.monotonic() - started < _LIMIT_SECONDS:
@@ -189,8 +190,9 @@ def model_flop(network: Any, lengths: Ints) -> float:
 
 def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
     """Classify as a worker does, buffer by buffer; return tokens without and with padding."""
-    parts = list(classifier.classify_buffers(gather([documents], classifier.buffer_chars)))
-    return sum(p.num_model_tokens for p in parts), sum(p.num_padded_tokens for p in parts)
+    buffers = gather([documents], classifier.buffer_chars)
+    cost = sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
+    return cost.num_model_tokens, cost.num_padded_tokens
 
 
 def _idle_share(run: Callable[[], Any], device: torch.device) -> tuple[Any, float | None]:

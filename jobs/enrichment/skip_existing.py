@@ -8,60 +8,66 @@ Nothing of a document comes to the driver: ids and hashes of texts are compared 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_entities.jobs.config import InputSection
+from spark_entities.jobs.enrichment.settings import Settings, digest
 from spark_entities.jobs.output.run_folders import RunFolders
-from spark_entities.jobs.tables.reading import check_id, quoted
+from spark_entities.jobs.tables.columns import check_id, quoted
 from spark_entities.udfs.errors import ConfigError
 
 _ID, _HASH = "_spark_entities_id", "_spark_entities_hash"
 
 
-def digest_settings(fingerprint: Mapping[str, object]) -> str:
-    """Return a name for what results depend on; equal settings, equal names.
+def check_existing(
+    documents: DataFrame, section: InputSection, output: RunFolders, settings: Settings
+) -> None:
+    """Refuse an input whose ids cannot be those of what stands in the output.
 
-    >>> digest_settings({"classify.stride": 128, "model": "m"})
-    '3ff2874834fa'
+    Raises:
+        ConfigError: if there are none, or they are of another type.
+
     """
-    return hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()[:12]
+    check_id(documents, section)
+    name, standing = str(section.id_column), _read_existing(documents, output, settings)
+    if standing is None:
+        return
+    given, stands = (dict(df.dtypes).get(name) for df in (documents, standing))
+    if given != stands:
+        raise ConfigError(
+            f"input.id_column={name!r} is of type {given}, and {stands or 'missing'} in what "
+            f"stands in the output. Cast it, or choose another output.path."
+        )
 
 
 def drop_existing(
-    documents: DataFrame, section: InputSection, output: RunFolders, settings: str
+    documents: DataFrame, section: InputSection, output: RunFolders, settings: Settings
 ) -> DataFrame:
     """Leave out documents that stand in the output with this id, this text, by these settings.
 
     Args:
-        documents: the input.
+        documents: the input, at which `check_existing` has looked.
         section: how it is read; names the columns of id and text.
         output: where earlier runs stand.
-        settings: what results depend on; see `digest_settings`.
-
-    Raises:
-        ConfigError: if the input or what stands has no such id.
+        settings: what results depend on.
 
     """
-    names = [str(section.id_column), section.text_column]
-    check_id(documents, section)
-    folders = [
-        folder for folder, record in output.records().items() if record.get("settings") == settings
-    ]
-    if not folders:
+    standing = _read_existing(documents, output, settings)
+    if standing is None:
         return documents
-    stands = documents.sparkSession.read.parquet(*folders)
-    kinds = [dict(df.dtypes).get(names[0]) for df in (documents, stands)]
-    if kinds[0] != kinds[1]:
-        raise ConfigError(
-            f"input.id_column={names[0]!r} is of type {kinds[0]}, and {kinds[1] or 'missing'} in "
-            f"what stands in the output. Cast it, or choose another output.path."
-        )
-    identifier, text = (F.col(quoted(name)) for name in names)
-    keys = stands.select(identifier.alias(_ID), F.xxhash64(text).alias(_HASH))
+    identifier, text = (
+        F.col(quoted(name)) for name in (str(section.id_column), section.text_column)
+    )
+    keys = standing.select(identifier.alias(_ID), F.xxhash64(text).alias(_HASH))
     same = identifier.eqNullSafe(F.col(_ID)) & (F.xxhash64(text) == F.col(_HASH))
     return documents.join(keys, same, "left_anti")
+
+
+def _read_existing(
+    documents: DataFrame, output: RunFolders, settings: Settings
+) -> DataFrame | None:
+    """Read the runs that were made by the same settings; nothing where there are none."""
+    records = output.records().items()
+    folders = [folder for folder, record in records if record.settings == digest(settings)]
+    return documents.sparkSession.read.parquet(*folders) if folders else None

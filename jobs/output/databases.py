@@ -24,22 +24,18 @@ from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC
 from spark_entities.jobs.output.mentions import kept_columns
-from spark_entities.jobs.output.run_folders import RUN_COLUMN, Output
-from spark_entities.jobs.tables.reading import jdbc_options, name_error, quoted
+from spark_entities.jobs.output.transactional import TransactionalTable
+from spark_entities.jobs.tables.columns import ENTITY_MODEL, ENTITY_RUN, quoted
+from spark_entities.jobs.tables.reading import jdbc_options, name_error
 from spark_entities.udfs.errors import ConfigError, PublishError
 
-_ADDED = ("word", "score", "start", "end", "entity_model", RUN_COLUMN)
-_TYPES = {"createTableColumnTypes": f"{RUN_COLUMN} VARCHAR(100)"}  # some compare no long strings
+_ADDED = ("word", "score", "start", "end", ENTITY_MODEL, ENTITY_RUN)
+_TYPES = {"createTableColumnTypes": f"{ENTITY_RUN} VARCHAR(100)"}  # some compare no long strings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseTable(Output):
+class DatabaseTable(TransactionalTable):
     """A table of a database that this process holds, by its name and `output.options`."""
-
-    @property
-    def name(self) -> str:
-        """The table's name, which the configuration has checked to be one."""
-        return str(self.section.table)
 
     @property
     def _options(self) -> dict[str, str]:
@@ -48,14 +44,6 @@ class DatabaseTable(Output):
     def read(self) -> DataFrame:
         """Read the table."""
         return self.spark.read.format(JDBC).options(**self._options).load()
-
-    def has(self, run_id: str) -> bool:
-        """Tell whether a run was published here; one without mentions has left no trace."""
-        return self._exists() and not self.read().where(F.col(RUN_COLUMN) == run_id).isEmpty()
-
-    def describe(self, run_id: str | None) -> str:
-        """Say where a run is, or all runs are."""
-        return self.name if run_id is None else f"{self.name}, {RUN_COLUMN}={run_id}"
 
     def check(self) -> None:
         """Refuse a table that cannot be reached, lacks columns, or must not stand already."""
@@ -84,15 +72,15 @@ class DatabaseTable(Output):
 
     def put_in_place(self, staging: str, run_id: str) -> None:
         """Fill a table beside this one, and copy it in one transaction."""
-        folder = f"{staging}/{RUN_COLUMN}={run_id}"
-        rows = storable(self.spark.read.parquet(folder).withColumn(RUN_COLUMN, F.lit(run_id)))
+        folder = f"{staging}/{ENTITY_RUN}={run_id}"
+        rows = storable(self.spark.read.parquet(folder).withColumn(ENTITY_RUN, F.lit(run_id)))
         beside = f"{self.name}_staging"
         try:
             self._save(rows, beside, "overwrite")
             self._save(rows.limit(0), self.name, "append")  # creates it, where it is not there
             if self.section.mode == "error" and self._has_rows():
                 raise PublishError(f"{self.name} was filled while this run was working; it stays.")
-            self.lock.check()
+            self.check_held()
             self._copy(beside, rows.columns, rows.count())
         except Py4JJavaError as error:
             raise PublishError(

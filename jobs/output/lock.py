@@ -74,11 +74,8 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
     content = json.dumps(holder)
     while not files.create(path, content):
         found = files.read(path)
-        if found is not None and _lives(files, path, found):
-            raise ConfigError(
-                f"another run is writing to the same output: {found}, by {path}. Wait for it to "
-                f"end, or choose another output.path."
-            )
+        if found is not None:
+            _check_dead(files, path, found)
         if files.read(path) == found:  # else another has taken it over meanwhile
             files.delete(path)
     lock = Lock(files, path, content)
@@ -86,6 +83,26 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
         yield lock
     finally:
         lock.release()
+
+
+def check_free(files: FileSystem, path: str) -> None:
+    """Refuse a lock that another run holds, without taking it.
+
+    Raises:
+        ConfigError: if another run holds it.
+
+    """
+    found = files.read(path)
+    if found is not None:
+        _check_dead(files, path, found)
+
+
+def _check_dead(files: FileSystem, path: str, found: str) -> None:
+    if _lives(files, path, found):
+        raise ConfigError(
+            f"another run is writing to the same output: {found}, by {path}. Wait for it to "
+            f"end, or choose another output.path."
+        )
 
 
 def _lives(files: FileSystem, path: str, found: str) -> bool:

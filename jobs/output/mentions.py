@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_entities.jobs.config import MENTIONS, EnrichConfig, OutputSection
-from spark_entities.jobs.tables.reading import check_id, quoted
+from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_MODEL, check_id, quoted
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 _PARTS = (T.StringType, T.IntegralType, T.DateType, T.BooleanType)
@@ -30,12 +30,12 @@ def make_mentions(documents: DataFrame, kept: Sequence[str]) -> DataFrame:
 
     """
     columns = [F.col(quoted(name)) for name in kept]
-    return documents.select(*columns, F.inline("entities"), "entity_model")
+    return documents.select(*columns, F.inline(ENTITIES), ENTITY_MODEL)
 
 
 def count_mentions(documents: DataFrame, mentions: DataFrame) -> int:
     """Count the mentions that were written, and refuse fewer or more than the documents have."""
-    sizes = F.sum(F.coalesce(F.array_size("entities"), F.lit(0)))
+    sizes = F.sum(F.coalesce(F.array_size(ENTITIES), F.lit(0)))
     wanted = documents.select(F.coalesce(sizes, F.lit(0)).alias("mentions")).collect()[0][0]
     written = mentions.count()
     if written != wanted:

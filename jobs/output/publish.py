@@ -6,9 +6,9 @@ Must not import: torch, transformers. Needs classic Spark.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
@@ -16,53 +16,41 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
 from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.lock import hold
 from spark_entities.jobs.output.mentions import count_mentions, kept_columns, make_mentions
-from spark_entities.jobs.output.run_folders import (
-    PAGE,
-    RECORD,
-    RUN_COLUMN,
-    Output,
-    RunFolders,
-    TransactionalTable,
-)
+from spark_entities.jobs.output.run_folders import RunFolders
+from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
+from spark_entities.jobs.output.transactional import TransactionalTable
+from spark_entities.jobs.tables.columns import ENTITY_RUN
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 _KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
-@contextmanager
-def open_output(
-    spark: SparkSession, section: OutputSection, df: DataFrame, source: InputSection, run_id: str
-) -> Iterator[Output]:
-    """Hold an output, having checked that a result can be put there, and mended what broke there.
+def find_output(
+    spark: SparkSession, section: OutputSection, df: DataFrame, source: InputSection
+) -> Output:
+    """Find an output, which may not be there yet.
+
+    Args:
+        spark: a classic session.
+        section: where it is.
+        df: what is read.
+        source: how it is read.
 
     Raises:
-        ConfigError: if the output stands already and the mode does not allow it, if output and
-            input lie in one another, or if another run writes there.
+        ConfigError: if output and input lie in one another.
 
     """
     given = section.staged_beside
     files = FileSystem(spark, given)
     path = files.qualify(given)
     _check_apart(spark, section, path, df, source)
-    parent, name = path.rsplit("/", 1)
     kind = _KINDS.get(section.format, TransactionalTable)
-    with hold(files, f"{parent}/.{name}.lock", run_id) as lock:
-        output = kind(
-            spark=spark,
-            section=section,
-            id_column=source.id_column,
-            path=path,
-            files=files,
-            lock=lock,
-        )
-        output.mend()
-        output.check()
-        yield output
+    return kind(spark=spark, section=section, id_column=source.id_column, path=path, files=files)
 
 
 def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
@@ -103,45 +91,65 @@ def _covers(pattern: str, path: str) -> bool:
     return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def publish(
-    df: DataFrame,
-    output: Output,
-    run_id: str,
-    audit: Callable[[DataFrame], Mapping[str, object]],
-    tell: Callable[[DataFrame, Mapping[str, object]], str | None] = lambda *_: None,
-) -> None:
-    """Write a result beside the output, audit it, and put it in place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A result that lies beside its output, where no reader looks."""
+
+    output: Output  # held
+    run_id: str
+    folder: str  # of the run, as it will be put in place
+    documents: DataFrame  # as they were written
+
+    def complete(self, record: RunRecord) -> RunRecord:
+        """Lay the result out as it is wanted, and add to the record how it lies.
+
+        Raises:
+            PublishError: if mentions were lost or doubled.
+
+        """
+        section = self.output.section
+        mentions = None
+        if section.layout == MENTIONS:
+            rows = make_mentions(self.documents, kept_columns(section, self.output.id_column))
+            written = _write(rows, self.folder, section, self.output.staged_parts)
+            mentions = count_mentions(self.documents, written)
+        return replace(
+            record, layout=section.layout, partition_by=section.partition_by, mentions=mentions
+        )
+
+    def put_in_place(self, record: RunRecord, page: str | None = None) -> None:
+        """Publish the result, with its record and, where it belongs there, the page about it."""
+        files = self.output.files
+        files.create(f"{self.folder}/{RECORD}", record.to_json())
+        if page is not None:
+            files.create(f"{self.folder}/{PAGE}", page)
+        self.output.put_in_place(self.folder.rsplit("/", 1)[0], self.run_id)
+
+
+@contextmanager
+def stage(result: DataFrame, output: Output, run_id: str) -> Iterator[Staged]:
+    """Write a result beside its output, for as long as it takes to look at it and put it in place.
 
     Args:
-        df: the result, with its `entity_run` column, which becomes the name of the folder.
-        output: where to.
+        result: with its `entity_run` column, which becomes the name of the folder.
+        output: held.
         run_id: the run.
-        audit: given what was written, returns the run's record, or raises `PublishError` if it must
-            not be shown.
-        tell: given that and the record, returns the page about the run, if it belongs beside them.
+
+    Raises:
+        PublishError: if what was written is not what was planned.
 
     """
-    section, folder = output.section, f"{RUN_COLUMN}={run_id}"
+    section, folder = output.section, f"{ENTITY_RUN}={run_id}"
     by_mention = section.layout == MENTIONS
     staging = output.beside(f"staging-{run_id}")
     documents = f"{staging}-documents" if by_mention else staging
     try:
         parts = () if by_mention else output.staged_parts
-        result = _write(df.drop(RUN_COLUMN), f"{documents}/{folder}", section, parts)
-        record = {**audit(result), "layout": section.layout, "partition_by": section.partition_by}
-        if by_mention:
-            rows = make_mentions(result, kept_columns(section, output.id_column))
-            mentions = _write(rows, f"{staging}/{folder}", section, output.staged_parts)
-            record["mentions"] = count_mentions(result, mentions)
-        output.files.create(f"{staging}/{folder}/{RECORD}", json.dumps(record, indent=1))
-        page = tell(result, record)
-        if page is not None:
-            output.files.create(f"{staging}/{folder}/{PAGE}", page)
-        output.lock.check()
-        output.put_in_place(staging, run_id)
+        written = _write(result.drop(ENTITY_RUN), f"{documents}/{folder}", section, parts)
+        yield Staged(output=output, run_id=run_id, folder=f"{staging}/{folder}", documents=written)
     finally:
-        output.files.delete(staging)
-        output.files.delete(documents)
+        for each in {staging, documents}:
+            output.files.delete(each)
 
 
 def _write(

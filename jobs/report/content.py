@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from spark_entities.jobs.config import EnrichConfig
-from spark_entities.jobs.tables.reading import quoted
+from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_ERROR, group_columns, quoted
+from spark_entities.udfs.core.labels import LabelScheme
 
 _REASONS = 20
 _SAMPLE_CHARS = 1000
@@ -32,8 +33,8 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """What was found in a result. Names and samples are personal data, and there only if asked for.
+class Content:
+    """What stands in a result. Names and samples are personal data, and there only if asked for.
 
     All numbers count documents.
     """
@@ -43,30 +44,30 @@ class Findings:
     samples: Sequence[Sample] = ()
 
 
-def read_findings(
-    written: DataFrame, config: EnrichConfig, columns: Mapping[str, str], *, failed: int
-) -> Findings:
+def read_content(
+    written: DataFrame, config: EnrichConfig, scheme: LabelScheme, *, failed: int
+) -> Content:
     """Read from a result what the configuration wants to be told; nothing where nothing failed.
 
     Args:
         written: the result.
         config: with the numbers of names and of samples.
-        columns: the group of each column of names.
+        scheme: of the model's labels.
         failed: how many documents have an error.
 
     """
     wanted, text_column = config.report, config.input.text_column
-    return Findings(
+    return Content(
         errors=read_errors(written) if failed else (),
-        names=read_names(written, columns, wanted.names) if wanted.names else {},
+        names=read_names(written, group_columns(scheme), wanted.names) if wanted.names else {},
         samples=read_samples(written, text_column, wanted.samples) if wanted.samples else (),
     )
 
 
 def read_errors(written: DataFrame) -> Counts:
     """Count the documents of each reason why there are no entities."""
-    failed = written.where(F.col("entity_error").isNotNull())
-    counts = failed.groupBy(F.col("entity_error").alias("reason")).count()
+    failed = written.where(F.col(ENTITY_ERROR).isNotNull())
+    counts = failed.groupBy(F.col(ENTITY_ERROR).alias("reason")).count()
     rows = counts.orderBy(F.desc("count"), "reason").limit(_REASONS).collect()
     return [(row["reason"], row["count"]) for row in rows]
 
@@ -102,9 +103,9 @@ def _grouped(words: Column, group: str) -> Column:
 def read_samples(written: DataFrame, text_column: str, limit: int) -> list[Sample]:
     """Read the beginnings of some documents in which something was found."""
     rows = (
-        written.where(F.array_size("entities") > 0)
+        written.where(F.array_size(ENTITIES) > 0)
         .select(
-            F.substring(F.col(quoted(text_column)), 1, _SAMPLE_CHARS + 1).alias("text"), "entities"
+            F.substring(F.col(quoted(text_column)), 1, _SAMPLE_CHARS + 1).alias("text"), ENTITIES
         )
         .take(limit)
     )
@@ -113,7 +114,7 @@ def read_samples(written: DataFrame, text_column: str, limit: int) -> list[Sampl
 
 def _sample(row: Row) -> Sample:
     """Cut a document where it gets long, but through no entity."""
-    text, entities = row["text"], row["entities"]
+    text, entities = row["text"], row[ENTITIES]
     end = min(len(text), _SAMPLE_CHARS)
     end = min([end, *(e["start"] for e in entities if e["start"] < end < e["end"])])
     inside = [e for e in entities if e["end"] <= end]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
@@ -22,9 +21,9 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from spark_entities.jobs.config import Energy, EnrichConfig
-from spark_entities.jobs.report.content import Findings, Sample
-from spark_entities.jobs.report.terminal import LENGTH_EDGES, Summary
-from spark_entities.udfs.errors import ConfigError
+from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
+from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.report.content import Content, Sample
 
 log = logging.getLogger("spark_entities.run_page")
 
@@ -35,9 +34,9 @@ _HIDDEN = {"options", "config"}  # settings of others, with addresses and refere
 
 def make_page(
     summary: Summary,
-    record: Mapping[str, object],
+    record: RunRecord,
     config: EnrichConfig,
-    findings: Findings,
+    content: Content,
     group_of: Mapping[str, str],
 ) -> str:
     """Make the page.
@@ -46,7 +45,7 @@ def make_page(
         summary: what the run did.
         record: how it was made, as `_run.json` tells it.
         config: what was asked for.
-        findings: what was found in the result.
+        content: what stands in the result.
         group_of: the group of each name that an entity of a sample may carry.
 
     """
@@ -59,13 +58,13 @@ def make_page(
     return template.render(
         summary=summary,
         record=record,
-        findings=findings,
+        content=content,
         tiles=_tiles(summary),
         groups=_groups(summary.entities, colours),
         lengths=_lengths(summary.lengths),
         throughput=_throughput(summary),
         power=_power(summary.seconds, config.report),
-        samples=[list(parts(sample)) for sample in findings.samples],
+        samples=[list(parts(sample)) for sample in content.samples],
         colours={name: colours[group] for name, group in group_of.items()},
         made=_made(record, summary, config),
     )
@@ -136,29 +135,10 @@ def page_path(folder: str, run_id: str) -> str:
 def save_page(folder: str, run_id: str, page: str) -> None:
     """Write the page about a run that is published, which a full disk does not undo."""
     try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
         Path(page_path(folder, run_id)).write_text(page, "utf-8")
     except OSError as error:
         log.warning("The report of the run could not be written (%s).", error.strerror)
-
-
-def check_folder(folder: str | None) -> None:
-    """Make the folder that pages are wanted in.
-
-    Raises:
-        ConfigError: if it cannot be made, or written to.
-
-    """
-    if folder is None:
-        return
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"report.path={folder!r} cannot be written to ({error.strerror}). Give a folder of the "
-            f"driver's own disk, or leave it out."
-        ) from None
 
 
 def _tiles(summary: Summary) -> list[dict[str, object]]:
@@ -227,12 +207,10 @@ def _power(seconds: float, energy: Energy) -> dict[str, str]:
     }
 
 
-def _made(record: Mapping[str, object], summary: Summary, config: EnrichConfig) -> dict[str, str]:
+def _made(record: RunRecord, summary: Summary, config: EnrichConfig) -> dict[str, str]:
     """Tell the run's record, and every setting that is not the default."""
-    classify = record.get("classify")
-    told = {name: value for name, value in record.items() if name not in _SHOWN_ABOVE}
-    if isinstance(classify, Mapping):
-        told |= {f"classify.{name}": value for name, value in classify.items()}
+    told = {name: value for name, value in record.told().items() if name not in _SHOWN_ABOVE}
+    told |= {f"classify.{name}": value for name, value in record.classify.items()}
     made = told | {"result": summary.result} | _changed(config)
     return {name: plain(value) for name, value in made.items() if value is not None}
 

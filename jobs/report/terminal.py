@@ -6,98 +6,21 @@ Must not import: torch, transformers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from rich.box import ROUNDED
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from spark_entities.jobs.tables.reading import quoted
+from spark_entities.jobs.enrichment.metrics import Summary
+from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_ERROR, quoted
 
 _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue", "bold red")
 _SHOWN_CHARS = 300
 _SHOWN_ENTITIES = 8
 _PLAIN_WIDTH = 110  # columns, where the output is no terminal
-LENGTH_EDGES = (0, 1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # in tokens
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """What a run did and what it cost."""
-
-    documents: int
-    failed: int
-    entities: dict[str, int]  # mentions by group
-    num_tokens: int
-    num_windows: int
-    num_model_tokens: int
-    num_padded_tokens: int
-    num_model_loads: int
-    load_seconds: float
-    forward_seconds: float
-    devices: Sequence[str]  # those that models ran on, as torch names them
-    lengths: Sequence[int]  # documents by length, as LENGTH_EDGES cuts it
-    seconds: float
-    run_id: str | None  # none where there were several
-    result: str  # the folder or table, as it is printed
-    page: str | None = None  # where the page about the run is
-
-    @classmethod
-    def from_metrics(
-        cls,
-        metrics: Mapping[str, Any],
-        *,
-        groups: Sequence[str],
-        result: str,
-        run_id: str | None,
-        seconds: float,
-        page: str | None = None,
-    ) -> Summary:
-        """Build it from what the run observed; an empty table observes nulls."""
-        counts: dict[str, Any] = {name: value or 0 for name, value in metrics.items()}
-        counts["devices"] = metrics["devices"] or ()
-        mentions = {group: counts.pop(f"mentions_{index}") for index, group in enumerate(groups)}
-        lengths = [counts.pop(name) for name in length_names()]
-        return cls(
-            **counts,
-            entities=mentions,
-            lengths=lengths,
-            result=result,
-            run_id=run_id,
-            seconds=seconds,
-            page=page,
-        )
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens of the documents per second of the whole run."""
-        return self.num_tokens / self.seconds
-
-    @property
-    def padding_share(self) -> float:
-        """Share of what the model was given that was padding, 0 to 1."""
-        return 1 - self.num_model_tokens / self.num_padded_tokens if self.num_padded_tokens else 0.0
-
-
-def length_names() -> list[str]:
-    """Name the metrics that count documents by length."""
-    return [f"length_{index}" for index in range(len(LENGTH_EDGES))]
-
-
-def count_lengths(num_tokens: Column) -> list[Column]:
-    """Count documents by their number of tokens, as metrics of a run."""
-    tokens = F.coalesce(num_tokens, F.lit(0))
-    ends = [*LENGTH_EDGES[1:], 1 << 62]
-    inside = [
-        (tokens >= start) & (tokens < end) for start, end in zip(LENGTH_EDGES, ends, strict=True)
-    ]
-    names = length_names()
-    return [F.count_if(each).alias(name) for name, each in zip(names, inside, strict=True)]
 
 
 def make_console() -> Console:
@@ -137,8 +60,8 @@ def print_documents(result: DataFrame, text_column: str, count: int) -> None:
     """Print the beginning of some documents with their entities, coloured by group."""
     rows = result.select(
         F.substring(F.col(quoted(text_column)), 1, _SHOWN_CHARS).alias("text"),
-        "entities",
-        F.col("entity_error").alias("error"),
+        ENTITIES,
+        F.col(ENTITY_ERROR).alias("error"),
     ).take(count)
     table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
     table.add_column("document", ratio=3, overflow="fold")
@@ -168,7 +91,7 @@ def _beginning(row: Row, colours: _Colours) -> Text:
         return Text("null", style="dim italic")
     cut = len(row["text"]) == _SHOWN_CHARS
     text = Text(row["text"] + ("…" if cut else ""))
-    for entity in row["entities"] or []:
+    for entity in row[ENTITIES] or []:
         text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
     return text
 
@@ -176,7 +99,7 @@ def _beginning(row: Row, colours: _Colours) -> Text:
 def _mentions(row: Row, colours: _Colours) -> Text:
     if row["error"] is not None:
         return Text(row["error"], style="red")
-    entities = row["entities"] or []
+    entities = row[ENTITIES] or []
     lines = []
     for entity in entities[:_SHOWN_ENTITIES]:
         word = " ".join(entity["word"].split())

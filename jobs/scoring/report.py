@@ -50,8 +50,8 @@ def to_json(evaluation: Evaluation) -> dict[str, object]:
     micro = None if gold.plain else _figures(scores.micro)
     return {
         "model": {
-            "identity": evaluation.checkpoint.identity,
-            "sha256": evaluation.checkpoint.sha256,
+            "identity": evaluation.checkpoint.identify(),
+            "sha256": evaluation.checkpoint.digest(),
             "precision": config.model.precision,
             "labels": list(evaluation.checkpoint.scheme.labels),
         },
@@ -107,7 +107,7 @@ def _heading(evaluation: Evaluation) -> Table:
         scheme += f" ({gold.num_rewritten:,} tags rewritten to it)"
     sizes = f"{scores.num_words:,} words in {len(gold.tags):,} sentences"
     rows = {
-        "model": f"{evaluation.checkpoint.identity}, precision {config.model.precision}",
+        "model": f"{evaluation.checkpoint.identify()}, precision {config.model.precision}",
         "gold": f"{gold.path.name}: {sizes}, {scheme}",
         "renamed": ", ".join(f"{old} = {new}" for old, new in config.gold.rename.items()),
         "texts": f"{len(gold.texts):,}, of one {config.gold.context} each, joined as "

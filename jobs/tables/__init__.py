@@ -1,1 +1,4 @@
-"""Tables in: read, checked, spread."""
+"""Tables in. Enters: which table is wanted. Leaves: a DataFrame whose columns were looked at.
+
+Must not import: torch, transformers. Runs on Spark Connect.
+"""

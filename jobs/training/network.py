@@ -11,18 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from spark_entities.jobs.training.recipe import Recipe
-from spark_entities.udfs.checkpoint import find_folder
+from spark_entities.udfs.checkpoint import HEADS, find_folder
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
-from spark_entities.udfs.model import resolve_dtype, torch_device, wrap_network
+from spark_entities.udfs.model import (
+    read_network,
+    read_tokenizer,
+    resolve_dtype,
+    torch_device,
+    wrap_network,
+)
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
-
-_HEADS = ("classifier.", "score.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def load_trainee(base: ModelOptions, recipe: Recipe, device: str | None = None) 
 
     """
     folder, pinned = find_folder(base)
-    target = torch_device(device or choose_device(visible=visible_devices()).name)
+    target = torch_device(device)
     network = _load_base(folder, recipe, target)
     network.to(target)  # type: ignore[arg-type]  # transformers wraps it
     scheme = LabelScheme.from_id2label(dict(enumerate(recipe.labels)))
@@ -82,15 +85,11 @@ def _load_base(folder: Path, recipe: Recipe, device: torch.device) -> PreTrained
         settings["attn_implementation"] = "eager"
     labels = recipe.labels
     try:
-        network = AutoModelForTokenClassification.from_pretrained(
+        network, _, _ = read_network(
             folder,
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},
-            ignore_mismatched_sizes=True,
             dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
             **settings,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -98,13 +97,12 @@ def _load_base(folder: Path, recipe: Recipe, device: torch.device) -> PreTrained
             f"--base: {folder} does not load as a token classifier ({type(error).__name__}). Give "
             f"a folder with config.json and safetensors, or a Hub id."
         ) from error
-    assert isinstance(network, PreTrainedModel)
     return network
 
 
 def is_head(name: str) -> bool:
     """Tell whether a weight belongs to the classification head."""
-    return name.startswith(_HEADS)
+    return name.startswith(HEADS)
 
 
 def save_half(trainee: Trainee, weights: dict[str, torch.Tensor], folder: Path) -> None:
@@ -113,4 +111,4 @@ def save_half(trainee: Trainee, weights: dict[str, torch.Tensor], folder: Path) 
     half = factory.from_config(trainee.network.config).half()
     half.load_state_dict(weights)
     half.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(trainee.folder, local_files_only=True).save_pretrained(folder)
+    read_tokenizer(trainee.folder).save_pretrained(folder)

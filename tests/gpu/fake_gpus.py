@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from pyspark import daemon
 
-from spark_entities.udfs import model, worker
+from spark_entities.udfs import model, task
 
 BREAK = "SPARK_ENTITIES_BREAK"  # environment variable
 load_model = model.load_model
@@ -71,5 +71,5 @@ def load_breakable(*arguments: Any) -> model.LoadedModel:
 if __name__ == "__main__":
     model.torch_device = lambda name: torch.device("cpu")
     model.load_model = load_breakable
-    worker.count_gpus = lambda: 16
+    task.count_gpus = lambda: 16
     daemon.manager()

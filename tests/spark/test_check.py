@@ -31,7 +31,8 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_ten_bad_configurations_are_refused(name, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        "spark_entities.jobs.check.make_session", lambda *_: pytest.fail("Spark was started")
+        "spark_entities.jobs.enrichment.prepare.make_session",
+        lambda *_: pytest.fail("Spark was started"),
     )
     config = tmp_path / "bad.yaml"
     lines = [f"    {key}: '{value}'" for key, value in BAD[name].items()]
@@ -42,10 +43,12 @@ def test_ten_bad_configurations_are_refused(name, tmp_path, capsys, monkeypatch)
     assert name in said
 
 
-def test_a_good_set_up_is_described(spark, capsys):
-    status = main(["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"])
+def test_a_good_set_up_is_described_and_nothing_is_written(spark, tmp_path, capsys):
+    arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
+    status = main([*arguments, "--output.path", str(tmp_path / "out")])
     said = capsys.readouterr().out
     assert status == 0
+    assert [*tmp_path.iterdir()] == []
     assert "model: bundled@" in said
     assert "groups PER, ORG, LOC, MISC" in said
     assert "device: cpu on " in said
@@ -53,10 +56,11 @@ def test_a_good_set_up_is_described(spark, capsys):
     assert "warning: 1 partitions for 2 task slots" in said
 
 
-def test_an_input_without_its_column_is_refused(spark, capsys):
-    arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
-    assert main([*arguments, "--input.text_column", "body"]) == 2
-    assert "error: input.text_column='body' is not a column" in capsys.readouterr().err
+def test_without_input_and_output_the_cluster_alone_is_tried(spark, capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "device: cpu on " in said
+    assert "input: " not in said
 
 
 def test_a_model_that_cannot_be_loaded_is_refused(tmp_path, capsys):
@@ -88,13 +92,3 @@ def test_executors_that_lack_the_package_are_refused(spark, capsys, monkeypatch)
     assert main([]) == 2
     assert "No module named 'udfs'" in (said := capsys.readouterr().err)
     assert "[executors-cannot-run]" in said
-
-
-def test_enrich_refuses_too(spark, tmp_path, capsys):
-    from spark_entities.jobs.enrich import main as enrich
-
-    arguments = ["--input.path", "conf/demo-documents.jsonl", "--input.format", "json"]
-    arguments += ["--output.path", str(tmp_path / "out"), "--spark.config"]
-    assert enrich([*arguments, '{"spark.python.worker.reuse": "false"}']) == 2
-    assert "refused: spark.python.worker.reuse=false" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()

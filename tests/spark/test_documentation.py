@@ -66,6 +66,13 @@ def test_links_of_a_page_lead_somewhere(page):
         assert ((ROOT / page).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", [*PAGES, "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_are_there(page):
+    text = (ROOT / page).read_text("utf-8")
+    for name in re.findall(r"`((?:conf|docs|jobs|notebooks|tests|udfs)/[\w/.-]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
 @pytest.mark.parametrize("code", blocks("README.md", "python"))
 def test_python_of_the_readme_finds_its_entities(spark, code, capsys):
     exec(code, {"spark": spark})  # what a reader pastes
@@ -82,8 +89,8 @@ def test_every_make_target_of_a_page_is_there(page):
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
     from spark_entities.jobs.config import EnrichConfig
-    from spark_entities.jobs.enrich import check_model, group_columns
+    from spark_entities.jobs.enrichment.prepare import check_model
+    from spark_entities.jobs.tables.columns import added_columns
 
-    groups = group_columns(check_model(EnrichConfig()).scheme)
-    for column in ["entities", *groups, "entity_error", "entity_model", "entity_run"]:
+    for column in added_columns(check_model(EnrichConfig()).scheme):
         assert f"`{column}`" in README

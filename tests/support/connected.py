@@ -16,9 +16,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from spark_entities import ConfigError, make_entities_udf
-from spark_entities.jobs.check import report
+from spark_entities.jobs.check import check
 from spark_entities.jobs.config import EnrichConfig, SparkSection
-from spark_entities.jobs.enrich import check_model, run
+from spark_entities.jobs.enrich import run
 from spark_entities.jobs.spark.session import make_session
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def main(address: str) -> dict[str, Any]:
     config = EnrichConfig(input={"table": TABLES["source"]})
     seen = {
         "rows": {kind: classify(spark, kind) for kind in ("pandas", "arrow")},
-        "check": [*report(spark, config, check_model(config))],
+        "check": [*check(spark, config)],
         "refusal": refusal(spark),
         "notebook": [run_notebook(spark), run_notebook(spark, partitions="3")],
         "columns": spark.table(TABLES["target"]).columns,

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.batching import Frame
 from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.core.records import Vocabulary
 from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.model import LoadedModel
 from spark_entities.udfs.options import ClassifyOptions
@@ -99,9 +100,11 @@ def make_classifier(
         device=torch.device("cpu"),
         max_positions=max_positions,
         frame=Frame(prefix_ids=np.array([0]), suffix_ids=np.array([2]), pad_token_id=1),
-        continuation_ids=continuation,
-        word_start_ids=np.zeros(len(vocabulary), dtype=bool),
-        text_ids=np.arange(len(vocabulary), dtype=np.int32),
+        vocabulary=Vocabulary(
+            text_ids=np.arange(len(vocabulary), dtype=np.int32),
+            continuation_ids=continuation,
+            word_start_ids=np.zeros(len(vocabulary), dtype=bool),
+        ),
     )
     return TokenClassifier(model=model, options=ClassifyOptions(**{"stride": 0, **options}))  # type: ignore[arg-type]
 

@@ -29,8 +29,8 @@ FLOORS = [  # imports go down
 ]
 LEAVES = {"udfs/options.py", "udfs/errors.py"}  # what udfs/core imports of udfs
 TORCH = {"udfs/model.py", "udfs/forward.py", "jobs/training", "jobs/benchmark"}
-TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/worker.py"}  # once a model is wanted
-PYSPARK_IN_UDFS = {"udfs/schema.py", "udfs/entities_udf.py", "udfs/worker.py"}
+TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/task.py"}  # once a model is wanted
+PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/task.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -94,7 +94,8 @@ def run_python(code: str) -> str:
 def test_a_driver_that_only_plans_loads_no_torch():
     printed = run_python(
         "import sys; from spark_entities import EnrichConfig, enrich, make_entities_udf;"
-        "from spark_entities.jobs.enrich import check_model; check_model(EnrichConfig());"
+        "from spark_entities.jobs.enrichment.prepare import check_model;"
+        "check_model(EnrichConfig());"
         "print({'torch', 'transformers'} & set(sys.modules))"
     )
     assert printed == "set()\n"
@@ -102,10 +103,10 @@ def test_a_driver_that_only_plans_loads_no_torch():
 
 def test_the_engine_works_where_pyspark_is_not_installed():
     printed = run_python(
-        "import sys; sys.modules['pyspark'] = None; from spark_entities.udfs import worker;"
+        "import sys; sys.modules['pyspark'] = None; from spark_entities.udfs import task, worker;"
         "from spark_entities import TokenClassifier;"
         "rows = TokenClassifier.load(device='cpu').classify(['Emma woont in Londen.']);"
-        "print([each['word'] for each in rows[0].as_py()['entities']], worker.task_device().name)"
+        "print([each['word'] for each in rows[0].as_py()['entities']], task.task_device().name)"
     )
     assert printed == "['Emma', 'Londen'] cpu\n"
 

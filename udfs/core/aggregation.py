@@ -2,7 +2,6 @@
 
 Enters: tokens with their words, and the model's prediction for each.
 Leaves: entities as flat arrays, and how many each document has.
-Must not import: pyspark, torch, transformers.
 
 Strategies are named and meant as in transformers' `TokenClassificationPipeline`; what is a word is
 decided in `words`, not by the tokenizer (transformers issues #11887, #12593, #23322, #27876).
@@ -58,59 +57,53 @@ def find_entities(
 
 
 def _continues(elements: _Elements, row: Ints, scheme: LabelScheme) -> Bools:
-    if not len(row):
-        return np.zeros(0, dtype=bool)
     labels = elements.label_ids
-    follows = scheme.continues(labels[:-1], labels[1:]) & (row[:-1] == row[1:])
-    return np.append(False, follows)
+    follows = np.zeros(len(row), dtype=bool)
+    follows[1:] = scheme.continues(labels[:-1], labels[1:]) & (row[:-1] == row[1:])
+    return follows
+
+
+def _label(predictions: Predictions, chosen: Ints, offsets: Ints, first_token: Ints) -> _Elements:
+    """Let each element say what one of its tokens does."""
+    return _Elements(
+        label_ids=predictions.label_ids[chosen],
+        scores=predictions.scores[chosen],
+        offsets=offsets,
+        first_token=first_token,
+    )
 
 
 def _visible_tokens(tokens: Tokens, predictions: Predictions) -> _Elements:
     visible = np.flatnonzero(tokens.word_index >= 0)
-    return _Elements(
-        label_ids=predictions.label_ids[visible],
-        scores=predictions.scores[visible],
-        offsets=tokens.offsets[visible],
-        first_token=visible,
-    )
-
-
-def _words_by_token(chosen: Ints, tokens: Tokens, predictions: Predictions) -> _Elements:
-    return _Elements(
-        label_ids=predictions.label_ids[chosen],
-        scores=predictions.scores[chosen],
-        offsets=tokens.word_offsets,
-        first_token=np.flatnonzero(tokens.starts_word),
-    )
+    return _label(predictions, visible, tokens.offsets[visible], visible)
 
 
 def _words_by_first_token(tokens: Tokens, predictions: Predictions) -> _Elements:
-    return _words_by_token(np.flatnonzero(tokens.starts_word), tokens, predictions)
+    first = np.flatnonzero(tokens.starts_word)
+    return _label(predictions, first, tokens.word_offsets, first)
 
 
 def _words_by_surest_token(tokens: Tokens, predictions: Predictions) -> _Elements:
     visible = np.flatnonzero(tokens.word_index >= 0)
     ranked = visible[np.lexsort((-predictions.scores[visible], tokens.word_index[visible]))]
-    surest = np.flatnonzero(np.diff(tokens.word_index[ranked], prepend=-1))
-    return _words_by_token(ranked[surest], tokens, predictions)
+    surest = ranked[np.flatnonzero(np.diff(tokens.word_index[ranked], prepend=-1))]
+    return _label(predictions, surest, tokens.word_offsets, np.flatnonzero(tokens.starts_word))
 
 
 def _words_by_mean(tokens: Tokens, predictions: Predictions) -> _Elements:
     assert predictions.probabilities is not None  # `needs_probabilities` asked for them
-    first = np.flatnonzero(tokens.starts_word)
+    if not len(tokens.word_offsets):
+        return _words_by_first_token(tokens, predictions)
     visible = np.flatnonzero(tokens.word_index >= 0)
     word = tokens.word_index[visible]
-    num_labels = predictions.probabilities.shape[1]
-    total = np.zeros((len(first), num_labels), dtype=np.float32)
-    if len(first):
-        opens = np.flatnonzero(np.diff(word, prepend=-1))
-        total = np.add.reduceat(predictions.probabilities[visible], opens, axis=0)
-    mean = total / np.bincount(word, minlength=len(first))[:, None]
+    opens = np.flatnonzero(np.diff(word, prepend=-1))
+    total = np.add.reduceat(predictions.probabilities[visible], opens, axis=0)
+    mean = total / np.bincount(word)[:, None]
     return _Elements(
-        label_ids=mean.argmax(axis=1) if len(first) else np.zeros(0, dtype=np.int64),
-        scores=mean.max(axis=1, initial=0).astype(np.float32),
+        label_ids=mean.argmax(axis=1),
+        scores=mean.max(axis=1).astype(np.float32),
         offsets=tokens.word_offsets,
-        first_token=first,
+        first_token=np.flatnonzero(tokens.starts_word),
     )
 
 

@@ -1,7 +1,6 @@
 """Group windows of similar length into batches under a budget, and lay them out for the model.
 
 Enters: windows and the token ids they range over. Leaves: padded input ids with their mask.
-Must not import: pyspark, torch, transformers.
 """
 
 from __future__ import annotations

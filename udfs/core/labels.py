@@ -1,7 +1,4 @@
-"""A model's labels: which tagging scheme they follow, and which transitions continue an entity.
-
-Must not import: pyspark, torch, transformers.
-"""
+"""A model's labels: which tagging scheme they follow, and which transitions continue an entity."""
 
 from __future__ import annotations
 

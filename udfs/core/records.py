@@ -7,13 +7,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spark_entities.udfs.core.arrays import Bools, Floats, Ints
 from spark_entities.udfs.core.text import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """What the pieces of a tokenizer tell of words."""
+
+    text_ids: NDArray[np.int32]  # (vocabulary size,): each id as text, special ones as unknown
+    continuation_ids: Bools  # (vocabulary size,): pieces that never start a word (`##ing`)
+    word_start_ids: Bools  # (vocabulary size,): pieces that are a word start alone (`▁`)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,25 @@ class Encoding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it took to classify; costs add up, and so do those of a class with more fields.
+
+    >>> (Cost(num_model_tokens=3, load_seconds=1.5) + Cost(num_model_tokens=4)).num_model_tokens
+    7
+    """
+
+    num_model_tokens: int = 0  # what the model was given: overlaps and special tokens counted
+    num_padded_tokens: int = 0  # the same, with padding
+    num_model_loads: int = 0
+    load_seconds: float = 0.0
+    forward_seconds: float = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        names = [field.name for field in fields(self)]
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
     """What `forward` makes of an encoding: one label and score a token.
 
@@ -58,9 +87,7 @@ class Predictions:
     label_ids: Ints  # (num_tokens,)
     scores: Floats  # (num_tokens,)
     probabilities: Floats | None  # (num_tokens, num_labels)
-    num_model_tokens: int  # what the model was given: overlaps and special tokens counted
-    num_padded_tokens: int  # the same, with padding
-    forward_seconds: float
+    cost: Cost = Cost()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

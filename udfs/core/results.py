@@ -1,17 +1,14 @@
 """The Arrow rows that leave the engine.
 
 Enters: entities as flat arrays. Leaves: one struct a document, without a Python object per entity.
-Must not import: pyspark, torch, transformers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 
-from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.core.arrays import Ints
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.core.records import Encoding, Entities
 from spark_entities.udfs.options import AggregationStrategy
@@ -63,9 +60,10 @@ def make_rows(
     values = pa.StructArray.from_arrays(
         [*head, *place], fields=list(row_type.field("entities").type.value_type)
     )
+    splits = pa.array(entity_splits.astype(np.int32))
     return pa.StructArray.from_arrays(
         [
-            _lists(entity_splits, values, text.is_null),
+            pa.ListArray.from_arrays(splits, values, mask=pa.array(text.is_null)),
             pa.nulls(len(text.is_null), pa.string()),
             pa.array(np.diff(encoding.tokens.row_splits).astype(np.int32)),
             pa.array(np.diff(encoding.windows.row_splits).astype(np.int32)),
@@ -74,13 +72,7 @@ def make_rows(
     )
 
 
-def make_error_rows(errors: Sequence[str], strategy: AggregationStrategy) -> pa.StructArray:
-    """Build the result rows of documents that failed, each with its reason."""
-    rows = [{"error": error, "num_tokens": 0, "num_windows": 0} for error in errors]
-    return pa.array(rows, type=result_type(strategy))
-
-
-def _lists(splits: Ints, values: pa.Array, is_null: Bools) -> pa.ListArray:
-    return pa.ListArray.from_arrays(
-        pa.array(splits.astype(np.int32)), values, mask=pa.array(is_null)
-    )
+def make_error_row(error: str, strategy: AggregationStrategy) -> pa.StructArray:
+    """Build the result row of a document that failed, with the reason."""
+    row = {"error": error, "num_tokens": 0, "num_windows": 0}
+    return pa.array([row], type=result_type(strategy))

@@ -1,7 +1,6 @@
 """The text of a buffer of documents, end to end.
 
 Enters: documents. Leaves: their code points and bytes, and where each begins.
-Must not import: pyspark, torch, transformers.
 """
 
 from __future__ import annotations

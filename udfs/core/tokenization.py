@@ -1,7 +1,6 @@
 """Tokenise a buffer of documents, each distinct stretch of text once.
 
 Enters: the text of a buffer. Leaves: token ids and their character offsets, as flat arrays.
-Must not import: pyspark, torch, transformers.
 
 Most tokenizers never look across a space that follows something else, so what they make of
 `Emma woont` is what they make of `Emma` and of ` woont`. Text is cut there into chunks, and a chunk

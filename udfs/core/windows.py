@@ -2,7 +2,6 @@
 
 Enters: how many tokens each document has, and which of them start a word.
 Leaves: token ranges for the model, and the part of each range that is kept.
-Must not import: pyspark, torch, transformers.
 """
 
 from __future__ import annotations

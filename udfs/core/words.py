@@ -1,8 +1,7 @@
 """Word borders, by the characters of the text and for every script.
 
-Enters: the code points of a buffer of documents, the character ranges of its tokens.
+Enters: the text of a buffer of documents, its tokens and their character ranges.
 Leaves: which tokens start a word, and the character range of every word.
-Must not import: pyspark, torch, transformers.
 
 A word is a run without white space, less the marks at its outer ends; each mark is a word of its
 own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe
@@ -20,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_entities.udfs.core.arrays import Bools, Ints
-from spark_entities.udfs.core.records import Tokens
+from spark_entities.udfs.core.records import Tokens, Vocabulary
+from spark_entities.udfs.core.text import Text
 
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
@@ -51,13 +51,14 @@ _UNSPACED_RANGES = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x323AF),
 )
+_Kinds = NDArray[np.uint8]  # classes of characters
 _Places = NDArray[np.int32]  # one for each character, so half the size of `Ints`
 _APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
 _ZERO_WIDTH_JOINER = 0x200D
 
 
 @cache
-def _class_table() -> NDArray[np.uint8]:
+def _class_table() -> _Kinds:
     """Tabulate the class of every code point: uint8, (0x110000,)."""
     categories = map(unicodedata.category, map(chr, range(0x110000)))
     table = np.fromiter((_CLASS_BY_CATEGORY.get(c, _LETTER) for c in categories), dtype=np.uint8)
@@ -70,14 +71,11 @@ def _class_table() -> NDArray[np.uint8]:
 
 
 def find_words(
-    *,
-    codepoints: NDArray[np.uint32],
-    char_splits: Ints,
+    text: Text,
     token_ids: NDArray[np.int32],
     token_offsets: Ints,
     token_splits: Ints,
-    continuation_ids: Bools,
-    word_start_ids: Bools,
+    vocabulary: Vocabulary,
 ) -> Tokens:
     """Find the words of a buffer of documents and say which tokens start one.
 
@@ -87,18 +85,17 @@ def find_words(
     first character; other tokens of white space belong to no word.
 
     Args:
-        codepoints: (num_chars,), all documents end to end.
-        char_splits: (num_documents + 1,), in characters.
+        text: of the buffer.
         token_ids: (num_tokens,).
         token_offsets: (num_tokens, 2), in characters of the buffer, as the tokenizer gives them.
         token_splits: (num_documents + 1,), in tokens.
-        continuation_ids: (vocabulary size,), true for pieces that never start a word (`##ing`).
-        word_start_ids: (vocabulary size,), true for pieces that are a word start alone (`▁`).
+        vocabulary: of the tokenizer.
 
     """
-    characters = _Characters.of(codepoints, char_splits)
+    characters = _Characters.of(text.codepoints, text.row_splits)
     starts, ends = characters.trim(token_offsets)
-    lone = word_start_ids[token_ids] & (starts == ends)
+    token_ids = vocabulary.text_ids[token_ids]
+    lone = vocabulary.word_start_ids[token_ids] & (starts == ends)
     lone[lone] = characters.continues_after(token_offsets[lone, 1])
     starts = np.where(lone, token_offsets[:, 1], starts)
     ends = np.where(lone, starts + 1, ends)
@@ -109,7 +106,7 @@ def find_words(
     changes = np.diff(char_word, prepend=-1) != 0
     unspaced = characters.kinds[anchors] == _UNSPACED
     moves = np.diff(anchors, prepend=-1) != 0
-    free = ~characters.extends[anchors] & ~continuation_ids[token_ids[seen]]
+    free = ~characters.extends[anchors] & ~vocabulary.continuation_ids[token_ids[seen]]
     opens = changes | (unspaced & moves & free)
 
     first = np.flatnonzero(opens)
@@ -139,7 +136,7 @@ def find_words(
 class _Characters:
     """The characters of a buffer: their classes in context, and the words they make."""
 
-    kinds: NDArray[np.uint8]  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
+    kinds: _Kinds  # (num_chars,): only _SPACE, _MARK, _LETTER and _UNSPACED
     extends: Bools  # (num_chars,): a combining mark or the like
     opens_document: Bools  # (num_chars,)
     word_index: _Places  # (num_chars,): meaningless for white space
@@ -196,11 +193,8 @@ class _Characters:
 
 
 def _resolve(
-    codepoints: NDArray[np.uint32],
-    raw: NDArray[np.uint8],
-    extends: Bools,
-    opens_document: Bools,
-) -> NDArray[np.uint8]:
+    codepoints: NDArray[np.uint32], raw: _Kinds, extends: Bools, opens_document: Bools
+) -> _Kinds:
     """Give combining marks the class of their base, and joiners that of what they join."""
     bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
     base = np.maximum.accumulate(bases)
@@ -216,10 +210,7 @@ def _resolve(
 
 
 def _elides(
-    codepoints: NDArray[np.uint32],
-    kinds: NDArray[np.uint8],
-    letter_after: Bools,
-    opens_document: Bools,
+    codepoints: NDArray[np.uint32], kinds: _Kinds, letter_after: Bools, opens_document: Bools
 ) -> Bools:
     """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
     apostrophe = np.isin(codepoints, _APOSTROPHES)

@@ -4,24 +4,15 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file, save_file
 
 from spark_entities.jobs.config import EnrichConfig, InputSection, OutputSection
-from spark_entities.jobs.enrich import (
-    check_failures,
-    check_rows,
-    enrich,
-    group_columns,
-    main,
-    new_run_id,
-    run,
-)
+from spark_entities.jobs.enrich import enrich, main, run
+from spark_entities.jobs.enrichment.prepare import new_run_id
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.publish import open_output, publish
+from spark_entities.jobs.output.publish import find_output, stage
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
-from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 EMMA = "Mijn naam is Emma en ik woon in Londen."
@@ -285,37 +276,16 @@ def test_an_overwrite_that_cannot_take_its_place_puts_the_old_one_back(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["documents.json", "out"]
 
 
-@pytest.mark.parametrize("num_written", [9, 11])
-def test_rows_lost_or_doubled_publish_nothing(num_written):
-    check_rows(10, 10)
-    with pytest.raises(PublishError, match=f"10 documents were read and {num_written} written"):
-        check_rows(10, num_written)
-
-
-def test_an_audit_that_refuses_leaves_nothing_behind(spark, tmp_path):
-    def refuse(written: DataFrame) -> dict[str, object]:
-        raise PublishError(f"{written.count()} rows refused")
-
+def test_a_result_that_is_refused_leaves_nothing_behind(spark, tmp_path):
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
-    section = OutputSection(path=str(tmp_path / "out"))
-    with (
-        open_output(spark, section, df, InputSection(), "run-a") as output,
-        pytest.raises(PublishError, match="1 rows refused"),
-    ):
-        publish(df, output, "run-a", refuse)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_too_many_failures_publish_nothing():
-    check_failures(5, 10, 0.5)
-    with pytest.raises(PublishError, match=r"6 of 10 documents failed, more than .*=0\.5 allows"):
-        check_failures(6, 10, 0.5)
-
-
-def test_groups_that_would_share_a_column_are_refused():
-    scheme = LabelScheme.from_id2label({0: "a b", 1: "a-b"})
-    with pytest.raises(ConfigError, match="'a b' and 'a-b' would share the column entities_a_b"):
-        group_columns(scheme)
+    output = find_output(spark, OutputSection(path=str(tmp_path / "out")), df, InputSection())
+    with output.hold("run-a") as held:
+        with (
+            pytest.raises(PublishError, match="1 rows refused"),
+            stage(df, held, "run-a") as staged,
+        ):
+            raise PublishError(f"{staged.documents.count()} rows refused")
+        assert [path.name for path in tmp_path.iterdir()] == [".out.lock"]
 
 
 def test_run_ids_begin_with_a_letter_and_differ():

@@ -1,8 +1,8 @@
 import pytest
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_type
 
 from spark_entities import ClassifyOptions, ConfigError, TokenClassifier, make_entities_udf
-from spark_entities.udfs.schema import spark_type
 from spark_entities.udfs.worker import metered_type
 
 TEXTS = [
@@ -21,7 +21,7 @@ def classify(spark, texts, kind, strategy="first", num_partitions=2):
     df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
     udf = make_entities_udf(classify_options=options, kind=kind)
     df = df.repartition(num_partitions).withColumn("result", udf(F.col("text")))
-    assert df.schema["result"].dataType == spark_type(metered_type(strategy))
+    assert df.schema["result"].dataType == from_arrow_type(metered_type(strategy))
     rows = {row["id"]: row["result"].asDict(recursive=True) for row in df.collect()}
     for row in rows.values():
         row.pop("metrics")

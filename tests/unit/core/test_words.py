@@ -3,8 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_entities.udfs.core.records import Tokens
+from spark_entities.udfs.core.records import Tokens, Vocabulary
+from spark_entities.udfs.core.text import Text
 from spark_entities.udfs.core.words import find_words
+
+VOCABULARY = Vocabulary(  # of two pieces, the second a word start alone
+    text_ids=np.array([0, 1], dtype=np.int32),
+    continuation_ids=np.array([False, False]),
+    word_start_ids=np.array([False, True]),
+)
 
 
 def words_of(
@@ -17,13 +24,11 @@ def words_of(
     if pieces is None:
         pieces = [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
     return find_words(
-        codepoints=np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32),
-        char_splits=np.array([0, len(text)]),
-        token_ids=np.isin(np.arange(len(pieces)), lone or []).astype(np.int32),
-        token_offsets=np.array(pieces, dtype=np.int64).reshape(-1, 2),
-        token_splits=np.array([0, len(pieces)]),
-        continuation_ids=np.array([False, False]),
-        word_start_ids=np.array([False, True]),
+        Text.join([text]),
+        np.isin(np.arange(len(pieces)), lone or []).astype(np.int32),
+        np.array(pieces, dtype=np.int64).reshape(-1, 2),
+        np.array([0, len(pieces)]),
+        VOCABULARY,
     )
 
 
@@ -95,15 +100,12 @@ def test_a_lone_word_start_on_the_space_is_the_first_piece_of_the_word():
 
 
 def test_a_lone_word_start_at_the_end_claims_no_word_of_the_next_document():
-    text = "in Gent"
     tokens = find_words(
-        codepoints=np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32),
-        char_splits=np.array([0, 3, 7]),
-        token_ids=np.array([0, 1, 0], dtype=np.int32),
-        token_offsets=np.array([[0, 2], [2, 3], [3, 7]]),
-        token_splits=np.array([0, 2, 3]),
-        continuation_ids=np.array([False, False]),
-        word_start_ids=np.array([False, True]),
+        Text.join(["in ", "Gent"]),
+        np.array([0, 1, 0], dtype=np.int32),
+        np.array([[0, 2], [2, 3], [3, 7]]),
+        np.array([0, 2, 3]),
+        VOCABULARY,
     )
     assert tokens.word_index.tolist() == [0, -1, 1]
 

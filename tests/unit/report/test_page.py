@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from spark_entities.jobs.config import EnrichConfig, load_config
-from spark_entities.jobs.report.content import Findings, Sample
-from spark_entities.jobs.report.page import check_folder, make_page, parts, save_page
-from spark_entities.jobs.report.terminal import LENGTH_EDGES, Summary
+from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
+from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.report.content import Content, Sample
+from spark_entities.jobs.report.page import make_page, parts, save_page
 from spark_entities.udfs.errors import ConfigError
 
 EVIL = "<script>alert('&')</script>"
@@ -54,20 +55,18 @@ def summary(**changes):
     return Summary(**values | changes)
 
 
-def make(findings=None, config=None, record=None, **changes):
-    record = {"ended": "2026-01-02T03:04:05+00:00", "model": "bundled@1", "classify": {}} | (
-        record or {}
-    )
+def make(content=None, config=None, model="bundled@1", classify=None, **changes):
+    record = RunRecord(ended="2026-01-02T03:04:05+00:00", model=model, classify=classify or {})
     config = config or EnrichConfig()
     run = summary(**changes)
     groups = {group: group for group in run.entities}
-    page = Page(make_page(run, record, config, findings or Findings(), groups))
+    page = Page(make_page(run, record, config, content or Content(), groups))
     assert page.open == []  # each element was closed
     return page
 
 
 def test_the_figures_of_the_run_are_told():
-    page = make(failed=3, findings=Findings(errors=[("longer than x", 3)]))
+    page = make(failed=3, content=Content(errors=[("longer than x", 3)]))
     text = " ".join(page.text.split())
     for told in [
         "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of documents",
@@ -84,7 +83,7 @@ def test_power_is_hours_times_watts_times_intensity():
 
 
 def test_the_page_needs_nothing_else_and_runs_no_script():
-    page = make(Findings(names={"PER": [("Emma", 2)]}, samples=[Sample(text="x", entities=[])]))
+    page = make(Content(names={"PER": [("Emma", 2)]}, samples=[Sample(text="x", entities=[])]))
     assert not {tag for tag, _ in page.elements} & {"script", "link", "img", "iframe", "object"}
     for _, attributes in page.elements:
         assert not {name for name in attributes if name.startswith("on") or name in ("src", "href")}
@@ -94,11 +93,11 @@ def test_the_page_needs_nothing_else_and_runs_no_script():
 
 def test_whatever_is_told_is_escaped():
     sample = Sample(text=f"{EVIL} en Emma", entities=[(0, len(EVIL), EVIL)])
-    findings = Findings(errors=[(EVIL, 1)], names={EVIL: [(EVIL, 1)]}, samples=[sample])
+    content = Content(errors=[(EVIL, 1)], names={EVIL: [(EVIL, 1)]}, samples=[sample])
     page = make(
-        findings,
+        content,
         config=EnrichConfig(input={"path": EVIL}),
-        record={"model": EVIL},
+        model=EVIL,
         entities={EVIL: 1},
         run_id=EVIL,
         result=EVIL,
@@ -110,7 +109,7 @@ def test_whatever_is_told_is_escaped():
 
 def test_names_and_documents_are_there_when_they_are_asked_for():
     sample = Sample(text="Emma woont in Londen", entities=[(0, 4, "PER"), (14, 20, "LOC")])
-    page = make(Findings(names={"PER": [("Emma", 7)]}, samples=[sample]))
+    page = make(Content(names={"PER": [("Emma", 7)]}, samples=[sample]))
     marks = [a["class"] for tag, a in page.elements if tag == "mark"]
     assert marks == ["c0", "c1"]  # the colours of their groups
     assert "EmmaPER woont in LondenLOC" in page.text
@@ -160,17 +159,12 @@ def test_entities_cut_a_sample_into_parts():
     ]
 
 
-def test_a_folder_that_cannot_hold_pages_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"report\.path=.* cannot be written to .*Give a folder"):
-        check_folder(str(tmp_path / "file"))
-    check_folder(str(tmp_path / "a" / "b"))
-    assert [*(tmp_path / "a" / "b").iterdir()] == []
-
-
 def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
-    save_page(str(tmp_path / "gone"), "run-a", "page")
+    (tmp_path / "file").write_text("")
+    save_page(str(tmp_path / "file"), "run-a", "page")
     assert "could not be written" in caplog.text
+    save_page(str(tmp_path / "new" / "folder"), "run-a", "page")
+    assert (tmp_path / "new" / "folder" / "run-a.html").read_text() == "page"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_the_json_has_the_same_figures_in_the_same_bytes_and_no_text(evaluation,
     assert found["micro"] == {
         "precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3, "gold": 3, "predicted": 3, "right": 1
     }  # fmt: skip
-    assert found["model"]["sha256"] == evaluation.checkpoint.sha256
+    assert found["model"]["sha256"] == evaluation.checkpoint.digest()
     assert found["gold"]["file"] == "gold.tsv"
     assert found["gold"]["context"] == "sentence"
     assert {"gold": "CITY", "predicted": "LOC", "count": 1} in found["confusions"]

@@ -27,9 +27,9 @@ def rewrite_config(folder: Path, **values: object) -> None:
 def test_a_checkpoint_says_what_it_is(checkpoint):
     seen = find_checkpoint(ModelOptions(name=str(checkpoint)))
     assert seen.scheme.groups == ("PER", "LOC")
-    assert (seen.max_positions, seen.capacity) == (32, 30)
-    assert seen.identity.startswith(f"{checkpoint}@")
-    assert len(seen.identity.rpartition("@")[2]) == 12
+    assert (seen.max_positions, seen.read_capacity()) == (32, 30)
+    assert seen.identify().startswith(f"{checkpoint}@")
+    assert len(seen.identify().rpartition("@")[2]) == 12
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_typed_special_tokens_are_text(checkpoint):
     model = load_model(ModelOptions(name=str(checkpoint)))
     special = [model.tokenizer.tokenizer.token_to_id(token) for token in ("<s>", "<pad>", "</s>")]
     unknown = model.tokenizer.tokenizer.token_to_id("<unk>")
-    assert model.text_ids[special].tolist() == [unknown] * 3
+    assert model.vocabulary.text_ids[special].tolist() == [unknown] * 3
 
 
 def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
@@ -152,7 +152,7 @@ def test_weights_are_known_by_their_digest(checkpoint):
     weights = checkpoint / "model.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     options = ModelOptions(name=str(checkpoint), sha256=digest)
-    assert find_checkpoint(options).sha256 == digest
+    assert find_checkpoint(options).digest() == digest
     load_model(options)
 
     content = bytearray(weights.read_bytes())
@@ -174,7 +174,7 @@ def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
     parts = [(checkpoint / f"model-{part}.safetensors").read_bytes() for part in (1, 2)]
     digests = b"".join(hashlib.sha256(part).digest() for part in parts)
     found = find_checkpoint(ModelOptions(name=str(checkpoint)))
-    assert found.sha256 == hashlib.sha256(digests).hexdigest()
+    assert found.digest() == hashlib.sha256(digests).hexdigest()
 
 
 def test_what_is_no_digest_is_refused():

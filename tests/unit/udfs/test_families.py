@@ -67,9 +67,6 @@ def script(encoding: Encoding, spans: list[tuple[int, int]]) -> Predictions:
         label_ids=labels,
         scores=np.ones(len(labels), dtype=np.float32),
         probabilities=None,
-        num_model_tokens=0,
-        num_padded_tokens=0,
-        forward_seconds=0.0,
     )
 
 

@@ -54,7 +54,7 @@ def test_padded_tokens_count_the_batches_that_ran():
     classifier = make_classifier(SCRIPT, memory_tokens=40, max_window_tokens=14)
     [classified] = classifier.classify_buffers([TEXTS])
     ran = [r * w for r, w in classifier.model.network.shapes if r * w <= 40]
-    assert classified.num_padded_tokens == sum(ran)
+    assert classified.cost.num_padded_tokens == sum(ran)
 
 
 def test_a_window_that_does_not_fit_alone_costs_its_document_only():

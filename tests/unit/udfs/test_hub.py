@@ -17,7 +17,7 @@ FIND = """
 import sys
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.options import ModelOptions
-print(find_checkpoint(ModelOptions(name="some/model", revision=sys.argv[1])).identity)
+print(find_checkpoint(ModelOptions(name="some/model", revision=sys.argv[1])).identify())
 """
 
 

@@ -27,6 +27,13 @@ def test_an_unknown_precision_is_refused():
         ModelOptions(precision="half")
 
 
+@pytest.mark.parametrize("use", [ClassifyOptions.check_window, ClassifyOptions.window_tokens])
+def test_a_stride_that_does_not_fit_a_models_window_is_refused(use):
+    use(ClassifyOptions(stride=63), 64)
+    with pytest.raises(ConfigError, match=r"stride=64, window=64 tokens\. Set .* to 0\.\.63"):
+        use(ClassifyOptions(stride=64), 64)
+
+
 def test_the_window_is_the_smaller_of_what_is_asked_and_what_the_model_takes():
     assert ClassifyOptions(stride=8, max_window_tokens=64).window_tokens(510) == 64
     assert ClassifyOptions(stride=8, max_window_tokens=900).window_tokens(510) == 510

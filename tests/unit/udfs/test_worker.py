@@ -1,5 +1,4 @@
 import gc
-import os
 
 import pyarrow as pa
 import pytest
@@ -83,7 +82,7 @@ def test_memory_is_given_back_after_each_buffer(checkpoint, monkeypatch):
 
 
 def test_a_model_that_spark_has_shipped_is_taken_from_the_executors_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "_executor_folder", lambda: tmp_path)
+    monkeypatch.setattr(worker, "executor_folder", lambda: tmp_path)
     (tmp_path / "model").mkdir()
     nearest = {
         "/where/the/driver/is/model": str(tmp_path / "model"),
@@ -93,14 +92,3 @@ def test_a_model_that_spark_has_shipped_is_taken_from_the_executors_folder(tmp_p
     }
     for name, taken in nearest.items():
         assert worker._nearest(ModelOptions(name=name)).name == taken
-
-
-def test_a_worker_of_spark_has_no_network_unless_it_is_given(monkeypatch):
-    monkeypatch.setattr(worker, "task_context", object)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "")  # so that what it was comes back
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    worker._settle_in()
-    assert os.environ["HF_HUB_OFFLINE"] == "1"
-    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
-    worker._settle_in()
-    assert os.environ["HF_HUB_OFFLINE"] == "0"

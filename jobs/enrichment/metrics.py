@@ -1,0 +1,107 @@
+"""What a run did and what it cost: observed while Spark works, added up, summed up.
+
+Enters: the result column of a plan. Leaves: `Metrics`, and of a whole run its `Summary`.
+Must not import: torch, transformers. Runs on Spark Connect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from spark_entities.udfs.core.records import Cost
+
+LENGTH_EDGES = (0, 1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)  # in tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics(Cost):
+    """What some documents gave and cost. Metrics add up."""
+
+    documents: int = 0
+    failed: int = 0
+    num_tokens: int = 0
+    num_windows: int = 0
+    entities: Mapping[str, int]  # mentions by group
+    devices: Sequence[str]  # those that models ran on, as torch names them
+    lengths: Sequence[int]  # documents by length, as LENGTH_EDGES cuts it
+
+    def __add__(self, other: Self) -> Self:
+        sums: dict[str, Any] = {
+            each.name: getattr(self, each.name) + getattr(other, each.name)
+            for each in fields(self)
+            if each.name not in ("entities", "devices", "lengths")
+        }
+        return type(self)(
+            **sums,
+            entities={group: n + other.entities[group] for group, n in self.entities.items()},
+            devices=sorted({*self.devices, *other.devices}),
+            lengths=[sum(pair) for pair in zip(self.lengths, other.lengths, strict=True)],
+        )
+
+    @property
+    def padding_share(self) -> float:
+        """Share of what the model was given that was padding, 0 to 1."""
+        return 1 - self.num_model_tokens / self.num_padded_tokens if self.num_padded_tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Metrics):
+    """A run: its metrics, how long it took, and where its result is."""
+
+    seconds: float
+    run_id: str | None  # none where there were several
+    result: str  # the folder or table, as it is printed
+    page: str | None = None  # where the page about the run is
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens of the documents per second of the whole run."""
+        return self.num_tokens / self.seconds
+
+
+def observe_metrics(result: str, mentions: Mapping[str, Column]) -> list[Column]:
+    """Return what is to be observed of a plan; `read_metrics` reads it.
+
+    Args:
+        result: the column with the rows of the UDF.
+        mentions: by group, how many each document has.
+
+    """
+    of_documents = {name: f"{result}.{name}" for name in ("num_tokens", "num_windows")}
+    of_buffers = {each.name: f"{result}.metrics.{each.name}" for each in fields(Cost)}
+    tokens = F.coalesce(F.col(f"{result}.num_tokens"), F.lit(0))
+    starts_and_ends = zip(LENGTH_EDGES, [*LENGTH_EDGES[1:], 1 << 62], strict=True)
+    return [
+        F.count(F.lit(1)).alias("documents"),
+        F.count(F.col(f"{result}.error")).alias("failed"),
+        *(F.sum(F.col(field)).alias(name) for name, field in (of_documents | of_buffers).items()),
+        F.array_sort(F.collect_set(f"{result}.metrics.device")).alias("devices"),
+        F.array(
+            *(F.count_if((tokens >= start) & (tokens < end)) for start, end in starts_and_ends)
+        ).alias("lengths"),
+        F.array(*(F.sum(F.coalesce(count, F.lit(0))) for count in mentions.values())).alias(
+            "mentions"
+        ),
+    ]
+
+
+def read_metrics(observed: Mapping[str, Any], groups: Sequence[str]) -> Metrics:
+    """Read what was observed; an empty table observes nulls."""
+    lists: dict[str, Any] = {
+        "mentions": [0] * len(groups),
+        "lengths": [0] * len(LENGTH_EDGES),
+        "devices": [],
+    }
+    found = {name: observed.get(name) or nothing for name, nothing in lists.items()}
+    counts = {name: value or 0 for name, value in observed.items() if name not in lists}
+    return Metrics(
+        **counts,
+        entities={group: n or 0 for group, n in zip(groups, found["mentions"], strict=True)},
+        devices=found["devices"],
+        lengths=found["lengths"],
+    )

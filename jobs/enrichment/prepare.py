@@ -1,0 +1,228 @@
+"""Everything that is refused before work is refused here; and what is left is ready to run.
+
+Enters: a configuration. Leaves: a `Prepared` run, or a `ConfigError` or `ModelLoadError` that says
+what stands against it. Must not import: torch, transformers.
+
+Nothing is written, locked or mended. `check_outputs` looks at what may change until the outputs are
+held, and is called once more then.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_entities.jobs.config import EnrichConfig, EvaluateConfig, OutputSection, resolve_secrets
+from spark_entities.jobs.enrichment.incremental import check_grows, check_same_settings
+from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
+from spark_entities.jobs.enrichment.skip_existing import check_existing
+from spark_entities.jobs.output.base import Output
+from spark_entities.jobs.output.mentions import check_layout
+from spark_entities.jobs.output.publish import find_output
+from spark_entities.jobs.output.run_folders import RunFolders
+from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.spark.preflight import (
+    Finding,
+    check_settings,
+    own_properties,
+    session_properties,
+)
+from spark_entities.jobs.spark.session import check_publishes, make_session
+from spark_entities.jobs.tables.columns import check_columns, group_columns
+from spark_entities.jobs.tables.reading import check_input, read_input
+from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
+from spark_entities.udfs.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A session, and a model that its workers can load."""
+
+    spark: SparkSession
+    config: EnrichConfig
+    checkpoint: Checkpoint
+    warnings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared(Setup):
+    """A run that nothing stands against."""
+
+    documents: DataFrame
+    run_id: str
+    output: Output
+    quarantine: Output | None
+    settings: Settings  # what its results depend on
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def outputs(self) -> list[Output]:
+        """Where the run writes to."""
+        return [self.output, *([self.quarantine] if self.quarantine else [])]
+
+    def is_broken(self) -> bool:
+        """Whether an output is looked at no sooner than it is held, since it is mended first."""
+        return any(output.is_broken() for output in self.outputs)
+
+    def record(self, run_id: str, documents: int, failed: int) -> RunRecord:
+        """Tell, for those who find a result later, how it was made."""
+        return RunRecord(
+            run=run_id,
+            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            documents=documents,
+            failed=failed,
+            model=self.checkpoint.identify(),
+            model_sha256=self.checkpoint.digest(),
+            precision=self.config.model.precision,
+            classify=asdict(self.config.classify),
+            settings=digest(self.settings),
+        )
+
+
+def prepare(
+    spark: SparkSession | None, config: EnrichConfig, *, program: str = "spark-entities"
+) -> Prepared:
+    """Make sure that a run can begin.
+
+    Args:
+        spark: the session; the program's own is started when absent, after all that needs none.
+        config: of the run.
+        program: names the session.
+
+    Raises:
+        ConfigError, ModelLoadError: if anything stands against the run.
+
+    """
+    check_publishes(config.spark)
+    check_input(config.input)
+    resolve_secrets(config.output.options)
+    _ = config.output.staged_beside  # refuses one without a place
+    check_folder(config.report.path)
+    ready = set_up(spark, config, program=program)
+    documents = read_documents(ready)
+    quarantine = None
+    if config.errors.quarantine_path is not None:
+        apart = OutputSection(path=config.errors.quarantine_path, mode="append")
+        quarantine = find_output(ready.spark, apart, documents, config.input)
+    prepared = Prepared(
+        spark=ready.spark,
+        config=config,
+        checkpoint=ready.checkpoint,
+        warnings=ready.warnings,
+        documents=documents,
+        run_id=config.run.id or new_run_id(),
+        output=find_output(ready.spark, config.output, documents, config.input),
+        quarantine=quarantine,
+        settings=settings_of(config, ready.checkpoint),
+    )
+    if not prepared.is_broken():
+        check_outputs(prepared)
+    return prepared
+
+
+def set_up(
+    spark: SparkSession | None, config: EnrichConfig, *, program: str = "spark-entities"
+) -> Setup:
+    """Make sure that workers of a session can load the model, and compute as they should.
+
+    Raises:
+        ConfigError, ModelLoadError: if they cannot.
+
+    """
+    checkpoint = check_setup(config)
+    session = spark or make_session(config.spark, program)
+    warnings = check_settings(session_properties(session), checkpoint, config.spark.allow)
+    return Setup(spark=session, config=config, checkpoint=checkpoint, warnings=warnings)
+
+
+def check_setup(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
+    """Find the model, and hold what is configured of Spark against it; no session is needed."""
+    checkpoint = check_model(config)
+    check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
+    return checkpoint
+
+
+def check_model(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
+    """Find the model, and check that its windows and groups can be used."""
+    checkpoint = find_checkpoint(config.model)
+    config.classify.check_window(checkpoint.read_capacity())
+    group_columns(checkpoint.scheme)
+    return checkpoint
+
+
+def read_documents(ready: Setup) -> DataFrame:
+    """Read the input, and check that it has its documents, and no column that the job adds."""
+    documents = read_input(ready.spark, ready.config.input)
+    check_table(documents, ready.config, ready.checkpoint)
+    if ready.config.run.mode == "incremental":
+        check_grows(ready.spark, ready.config.input)
+    return documents
+
+
+def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> None:
+    """Check that a table has its documents, and no column that the job adds."""
+    check_columns(df, config.input.text_column, checkpoint.scheme)
+    check_layout(df, config)
+
+
+def check_folder(folder: str | None) -> None:
+    """Refuse a folder for pages that cannot be written to, or made."""
+    if folder is None:
+        return
+    place = Path(folder).absolute()
+    there = next(each for each in (place, *place.parents) if each.exists())
+    fault = 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
+    fault = fault if there.is_dir() else errno.ENOTDIR
+    if fault:
+        raise ConfigError(
+            f"report.path={folder!r} cannot be written to ({os.strerror(fault)}). Give a folder of "
+            f"the driver's own disk, or leave it out."
+        )
+
+
+def check_outputs(prepared: Prepared) -> None:
+    """Refuse what stands in the outputs already, where the configuration does not allow it."""
+    config, output = prepared.config, prepared.output
+    for each in prepared.outputs:
+        each.check()
+    if config.run.mode == "incremental":
+        check_same_settings(output, prepared.settings, prepared.documents)
+    elif config.output.mode == "append" and output.has(prepared.run_id):
+        raise ConfigError(
+            f"run.id={prepared.run_id!r} stands in the output already. Choose another, or leave it "
+            f"out."
+        )
+    if config.run.skip_existing and isinstance(output, RunFolders):
+        check_existing(prepared.documents, config.input, output, prepared.settings)
+
+
+@contextmanager
+def hold(prepared: Prepared) -> Iterator[Prepared]:
+    """Hold the outputs of a run, mend what earlier runs have broken there, and look once more.
+
+    Raises:
+        ConfigError: if another run holds one of them, or something has come to stand against this
+            one since it was prepared.
+
+    """
+    with ExitStack() as stack:
+        output, *apart = [
+            stack.enter_context(each.hold(prepared.run_id)) for each in prepared.outputs
+        ]
+        held = replace(prepared, output=output, quarantine=apart[0] if apart else None)
+        check_outputs(held)
+        yield held
+
+
+def new_run_id() -> str:
+    """Name a run by its time, with a letter first, so that readers take it for a string."""
+    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

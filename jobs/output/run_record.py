@@ -1,0 +1,50 @@
+"""The record of a run, `_run.json` in its folder: how its rows were made, for those who find them.
+
+Must not import: Spark, torch, transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+
+RECORD = "_run.json"
+PAGE = "_report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """How a run was made. Its fields are the keys of the file, which may lack some of them."""
+
+    run: str = ""
+    ended: str = ""  # ISO 8601, UTC
+    documents: int = 0
+    failed: int = 0
+    model: str = ""  # name@revision
+    model_sha256: str = ""
+    precision: str = ""
+    classify: Mapping[str, object] = field(default_factory=dict)
+    settings: str = ""  # digest of all that results depend on
+    layout: str = "documents"
+    partition_by: Sequence[str] = ()
+    mentions: int | None = None  # how many rows, where they are laid out by mention
+
+    @classmethod
+    def from_json(cls, text: str | None) -> RunRecord:
+        """Read a record; one that is missing, or was written otherwise, says little.
+
+        >>> RunRecord.from_json('{"run": "run-a", "colour": "red"}').run
+        'run-a'
+        """
+        names = {each.name for each in fields(cls)}
+        found = json.loads(text or "{}").items()
+        return cls(**{name: value for name, value in found if name in names})
+
+    def told(self) -> dict[str, object]:
+        """Return what there is to tell, by the names of the fields."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def to_json(self) -> str:
+        """Write the record out."""
+        return json.dumps(self.told(), indent=1)

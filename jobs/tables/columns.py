@@ -1,0 +1,100 @@
+"""The columns of documents and of results: their names, and whether an input has room for them.
+
+Must not import: torch, transformers. Runs on Spark Connect.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+
+from spark_entities.jobs.config import InputSection
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.errors import ConfigError
+
+ENTITIES = "entities"
+ENTITY_ERROR = "entity_error"
+ENTITY_MODEL = "entity_model"
+ENTITY_RUN = "entity_run"
+
+
+def group_columns(scheme: LabelScheme) -> dict[str, str]:
+    """Name the column of each entity group.
+
+    Raises:
+        ConfigError: if two groups would share a column.
+
+    >>> group_columns(LabelScheme.from_id2label({0: "O", 1: "B-PER", 2: "B-date of birth"}))
+    {'entities_per': 'PER', 'entities_date_of_birth': 'date of birth'}
+    """
+    columns: dict[str, str] = {}
+    for group in scheme.groups:
+        name = f"entities_{re.sub(r'[^0-9a-z]+', '_', group.lower()).strip('_')}"
+        if name in columns:
+            raise ConfigError(
+                f"model.name: the labels {columns[name]!r} and {group!r} would share the column "
+                f"{name}. Rename one of them in id2label of the checkpoint's config.json."
+            )
+        columns[name] = group
+    return columns
+
+
+def added_columns(scheme: LabelScheme) -> list[str]:
+    """Name the columns that a result has beside those of the input, in their order."""
+    return [ENTITIES, *group_columns(scheme), ENTITY_ERROR, ENTITY_MODEL, ENTITY_RUN]
+
+
+def check_columns(df: DataFrame, text_column: str, scheme: LabelScheme) -> None:
+    """Refuse a table without a text column of strings, or with columns that the job would add.
+
+    Raises:
+        ConfigError: naming the column and the ones there are.
+
+    """
+    fields = {field.name: field.dataType for field in df.schema.fields}
+    if text_column not in fields:
+        raise ConfigError(
+            f"input.text_column={text_column!r} is not a column of the input. Its columns: "
+            f"{', '.join(fields)}. Set input.text_column to one of them."
+        )
+    if not isinstance(fields[text_column], T.StringType):
+        raise ConfigError(
+            f"input.text_column={text_column!r} is of type {fields[text_column].simpleString()}, "
+            f"not string. Choose a column of strings, or cast it first."
+        )
+    lowered = {name.lower() for name in fields}
+    clashes = [name for name in added_columns(scheme) if name.lower() in lowered]
+    if clashes:
+        raise ConfigError(
+            f"the input already has the columns {', '.join(clashes)}, which this job adds. "
+            f"Rename or drop them first."
+        )
+
+
+def check_id(documents: DataFrame, section: InputSection) -> None:
+    """Refuse an input without the column by which its documents are known again."""
+    if section.id_column not in documents.columns:
+        raise ConfigError(
+            f"input.id_column={section.id_column!r} is not a column of the input. Its columns: "
+            f"{', '.join(documents.columns)}. Set input.id_column to one of them."
+        )
+
+
+def quoted(column: str) -> str:
+    """Quote a column's name, so that Spark takes none of its characters for syntax.
+
+    >>> quoted("a.b")
+    '`a.b`'
+    """
+    return "`" + column.replace("`", "``") + "`"
+
+
+def quoted_table(name: str) -> str:
+    """Quote each part of a table's name.
+
+    >>> quoted_table("news.mentions")
+    '`news`.`mentions`'
+    """
+    return ".".join(map(quoted, name.split(".")))

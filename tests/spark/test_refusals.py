@@ -1,0 +1,286 @@
+"""What `enrich` refuses, `check` refuses too, in the same words, before anything is written."""
+
+import ast
+import json
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from spark_entities.jobs import check, command, enrich
+from spark_entities.jobs.output import lock
+from spark_entities.jobs.output.filesystem import FileSystem
+from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
+from tests.support.ledger import Ledger
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("spark", "tables", "output", "enrichment")
+LEFT = ".out.replaced-run-b"
+RECORD = "out/entity_run=run-a/_run.json"
+INPUT = ("--input.path", "{}/in", "--input.format", "json")
+COMMON = (*INPUT, "--output.path", "{}/out")
+
+Stands = Callable[[Path, SparkSession], AbstractContextManager[object] | None]
+
+
+def write(path: Path, content: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+
+
+def nothing(folder: Path, spark: SparkSession) -> None:
+    """There is nothing but the input."""
+
+
+def standing(path: str, content: str = "") -> Stands:
+    """There is a file."""
+    return lambda folder, spark: write(folder / path, content)
+
+
+class Case:
+    """What is asked for, what stands in the folder `{}`, and what is said then."""
+
+    def __init__(self, words: str, *flags: str, stands: Stands = nothing, **environment: str):
+        self.words, self.stands, self.environment = words, stands, environment
+        self.flags = (*(INPUT if "jdbc" in flags else COMMON), *flags)
+
+
+def stand_by_table(folder: Path, spark: SparkSession) -> None:
+    spark.sql("DROP TABLE IF EXISTS elsewhere")
+    spark.range(1).write.option("path", str(folder / "other")).saveAsTable("elsewhere")
+
+
+def stand_by_ledger(folder: Path, spark: SparkSession) -> None:
+    spark.dataSource.register(Ledger)
+    (folder / "out").mkdir()
+
+
+def stand_in_database(folder: Path, spark: SparkSession, rows: int) -> None:
+    properties = spark._jvm.java.lang.System
+    properties.setProperty("derby.stream.error.file", str(folder / "derby.log"))
+    df = spark.createDataFrame([("Emma",)] * rows, "word string")
+    df.write.mode("overwrite").jdbc(f"jdbc:derby:memory:{folder.name};create=true", "mentions")
+
+
+def publish(folder: Path, *flags: str) -> None:
+    common = [each.format(folder) for each in COMMON]
+    assert enrich.main([*common, *flags]) == 0
+
+
+def publish_other_ids(folder: Path, spark: SparkSession) -> None:
+    publish(folder)
+    write(folder / "in" / "documents.json", json.dumps({"id": "a", "text": "Emma"}))
+
+
+def share_a_column(folder: Path, spark: SparkSession) -> None:
+    shutil.copytree(BUNDLED_FOLDER, folder / "model")
+    config = json.loads((folder / "model" / "config.json").read_text())
+    labels = {"3": "B-x y", "4": "I-x y", "5": "B-x-y", "6": "I-x-y"}
+    config["id2label"] |= labels
+    (folder / "model" / "config.json").write_text(json.dumps(config))
+
+
+def hold_lock(folder: Path, spark: SparkSession) -> AbstractContextManager[object]:
+    return lock.hold(FileSystem(spark, str(folder)), f"file:{folder}/.out.lock", "run-b")
+
+
+INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
+MENTIONS = ("--output.layout", "mentions", "--errors.policy", "fail", "--input.id_column")
+SKIP = ("--run.skip_existing", "true", "--output.mode", "append", "--input.id_column")
+INTO_DATABASE = (
+    *("--output.format", "jdbc", "--output.table", "mentions"),
+    *("--output.staging_path", "{}/stage", *MENTIONS, "id", "--output.options"),
+)
+DERBY = '{{"url": "jdbc:derby:memory:{name}"}}'
+CASES = {
+    "a key that is none": Case("classify.strid is an unknown key", "--classify.strid", "5"),
+    "a stride too long": Case("Set classify.stride to 0..509", "--classify.stride", "510"),
+    "no model": Case("is not a folder on this machine", "--model.name", "/no/such/model"),
+    "groups that share a column": Case(
+        "would share the column entities_x_y", "--model.name", "{}/model", stands=share_a_column
+    ),
+    "no input": Case("input.path='', input.table=None: give exactly one", "--input.path", ""),
+    "two inputs": Case("give exactly one of them", "--input.table", "documents"),
+    "no output": Case("output.path is missing", "--output.path", ""),
+    "Spark Connect": Case("is a Spark Connect server", "--spark.master", "sc://nowhere"),
+    "two places": Case(
+        "name two places to run at",
+        *("--spark.master", "local[1]"),
+        SPARK_REMOTE="sc://nowhere",
+    ),
+    "no Java": Case("Java is missing", PATH="/nowhere", JAVA_HOME=""),
+    "a secret of Spark": Case(
+        "refers to nothing", "--spark.config", '{{"spark.some.password": "env:NO_SUCH"}}'
+    ),
+    "a secret of the input": Case(
+        "refers to nothing", "--input.options", '{{"password": "env:NO_SUCH"}}'
+    ),
+    "a secret of the output": Case(
+        "refers to nothing", "--output.options", '{{"password": "env:NO_SUCH"}}'
+    ),
+    "a preflight error": Case(
+        "[no-worker-reuse]", "--spark.config", '{{"spark.python.worker.reuse": "false"}}'
+    ),
+    "no number": Case("is not a number", "--spark.config", '{{"spark.task.cpus": "all"}}'),
+    "no size": Case(
+        "is not a size", "--spark.config", '{{"spark.executor.pyspark.memory": "much"}}'
+    ),
+    "no folder for pages": Case(
+        "cannot be written to (Not a directory)",
+        *("--report.path", "{}/file"),
+        stands=standing("file"),
+    ),
+    "an input that is not there": Case("cannot be read as json", "--input.path", "{}/none"),
+    "a database that is not there": Case(
+        "the database does not give this table",
+        *("--output.path", "{}/out", "--input.path", "", "--input.format", "jdbc"),
+        "--input.options",
+        '{{"url": "jdbc:derby:memory:none", "dbtable": "t"}}',
+    ),
+    "no text column": Case("is not a column of the input", "--input.text_column", "body"),
+    "a text column of numbers": Case("is of type bigint, not", "--input.text_column", "id"),
+    "a column that is added": Case(
+        "already has the columns entities",
+        stands=standing("in/a.json", '{"text": "", "Entities": 1}'),
+    ),
+    "no column of parts": Case(
+        "which is not a column of the input", "--output.partition_by", '["month"]'
+    ),
+    "parts by text": Case("Its values name folders", "--output.partition_by", '["text"]'),
+    "no ids": Case("input.id_column='key' is not a column", *MENTIONS, "key"),
+    "ids called as a mention's": Case(
+        "would stand beside those of a mention",
+        *(*MENTIONS, "word"),
+        stands=standing("in/a.json", '{"text": "", "word": 1}'),
+    ),
+    "an output in the input": Case("Results must lie outside", "--output.path", "{}/in/out"),
+    "an output that stands": Case(
+        "exists and output.mode is 'error'", stands=standing(RECORD, "{}")
+    ),
+    "an output that an overwrite left": Case(
+        "exists and output.mode is 'error'",
+        stands=standing(RECORD.replace("out", LEFT), "{}"),
+    ),
+    "an output of other things": Case(
+        "holds other things than runs",
+        *("--output.mode", "append"),
+        stands=standing("out/notes.txt"),
+    ),
+    "a quarantine of other things": Case(
+        "holds other things than runs",
+        *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/apart"),
+        stands=standing("apart/notes.txt"),
+    ),
+    "another layout": Case(
+        "output.layout='documents', but",
+        *("--output.mode", "append"),
+        stands=standing(RECORD, '{"layout": "mentions"}'),
+    ),
+    "a run that stands": Case(
+        "run.id='run-a' stands in the output already",
+        *("--output.mode", "append", "--run.id", "run-a"),
+        stands=standing(RECORD, "{}"),
+    ),
+    "a table elsewhere": Case(
+        "is there already, and lies in", "--output.table", "elsewhere", stands=stand_by_table
+    ),
+    "a table that stands": Case(
+        "exists and output.mode is 'error'", "--output.format", "ledger", stands=stand_by_ledger
+    ),
+    "no database": Case(
+        "the database cannot be reached", *INTO_DATABASE, '{{"url": "jdbc:derby:memory:none"}}'
+    ),
+    "rows in a database": Case(
+        "has rows and output.mode is 'error'",
+        *(*INTO_DATABASE, DERBY),
+        stands=partial(stand_in_database, rows=1),
+    ),
+    "a table that lacks columns": Case(
+        "has no columns id, score, start, end",
+        *(*INTO_DATABASE, DERBY),
+        stands=partial(stand_in_database, rows=0),
+    ),
+    "an input that is one file": Case(
+        "looks for new files", "--input.path", "{}/in/documents.json", *INCREMENTAL
+    ),
+    "other settings than before": Case(
+        "classify.stride was 128 and is 64",
+        *(*INCREMENTAL, "--classify.stride", "64"),
+        stands=lambda folder, spark: publish(folder, *INCREMENTAL),
+    ),
+    "no ids to skip by": Case("input.id_column='key' is not a column", *SKIP, "key"),
+    "ids of another type": Case(
+        "is of type string, and bigint", *SKIP, "id", stands=publish_other_ids
+    ),
+    "another run that writes": Case("another run is writing", stands=hold_lock),
+}
+
+
+def sites() -> set[tuple[str, int]]:
+    """Every place in the rooms before work where a configuration is refused."""
+    return {
+        (str(path), node.lineno)
+        for room in ROOMS
+        for path in (ROOT / "jobs" / room).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Raise) and "ConfigError(" in ast.unparse(node)
+    }
+
+
+@pytest.fixture(scope="module")
+def walked() -> dict[str, set[tuple[str, int]]]:
+    """The lines that each case went through, from the program to where it was refused."""
+    return {}
+
+
+@pytest.fixture
+def refuse(tmp_path, monkeypatch, capsys, walked):
+    """Returns a function that has a program refuse a case; it returns what was said."""
+    end = command._end
+
+    def note(name: str, status: int, *lines: str) -> int:
+        frames = traceback.extract_tb(sys.exception().__traceback__)
+        walked[name] = {(str(Path(each.filename).resolve()), each.lineno) for each in frames}
+        return end(status, *lines)
+
+    def there() -> list[str]:  # what an overwrite left may be put back
+        return sorted(str(path).replace(LEFT, "out") for path in tmp_path.rglob("*"))
+
+    def call(program, name: str) -> list[str]:
+        case = CASES[name]
+        flags = [each.format(tmp_path, name=tmp_path.name) for each in case.flags]
+        before = there()
+        with monkeypatch.context() as patched:
+            patched.setattr(command, "_end", partial(note, name))
+            for key, value in case.environment.items():
+                patched.setenv(key, value) if value else patched.delenv(key, raising=False)
+            assert program.main(flags) == command.REFUSED
+        assert there() == before
+        return capsys.readouterr().err.splitlines()
+
+    return call
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_enrich_refuses_check_refuses_in_the_same_words(
+    spark, tmp_path, monkeypatch, capsys, refuse, name
+):
+    monkeypatch.setattr(lock, "_TOUCH_SECONDS", 0.05)
+    write(tmp_path / "in" / "documents.json", json.dumps({"id": 1, "text": "Emma."}))
+    with CASES[name].stands(tmp_path, spark) or nullcontext():
+        capsys.readouterr()
+        checked, enriched = refuse(check, name), refuse(enrich, name)
+    assert CASES[name].words in " ".join(checked)
+    assert [line.replace("error: ", "refused: ", 1) for line in checked] == enriched
+
+
+def test_the_walk_comes_by_every_refusal(walked):
+    if walked.keys() != CASES.keys():
+        pytest.skip("only a part of the walk was asked for")
+    assert sites() - set().union(*walked.values()) == set()
