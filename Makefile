@@ -37,7 +37,7 @@ parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family an
 	$(BIN)/python -W ignore -m tests.parity.suite
 
 memory: $(READY)  ## print a worker's peak memory for short, long and very long documents
-	$(BIN)/python -m spark_entities.jobs.benchmark.memory
+	$(BIN)/python -m spark_entities.jobs.benchmark.peak
 
 benchmark: java $(READY)  ## compare with rivals and the bare model: make benchmark ARGS='--model tiny'
 	$(BIN)/python -W ignore -m spark_entities.jobs.benchmark spark $(ARGS)

@@ -16,14 +16,14 @@ from spark_entities.jobs.benchmark.workload import SCENARIOS, find_model, make_d
 from spark_entities.udfs.options import BUNDLED, ModelOptions
 
 if TYPE_CHECKING:
-    from spark_entities.jobs.benchmark.spark import Comparison
+    from spark_entities.jobs.benchmark.race import Comparison
 
 _REFERENCES = ("ours, pandas", "ours, arrow")  # float32, as the rivals
 
 
 def spark(options: argparse.Namespace) -> None:
     """Ours and its rivals under Spark, on the same files, beside the bare model's limit."""
-    from spark_entities.jobs.benchmark.spark import Scenario, compare
+    from spark_entities.jobs.benchmark.race import Scenario, compare
 
     scenario = Scenario(
         lengths=options.scenario,

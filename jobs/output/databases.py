@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -25,8 +24,9 @@ from pyspark.sql import types as T
 from spark_entities.jobs.config import JDBC
 from spark_entities.jobs.output.mentions import kept_columns
 from spark_entities.jobs.output.transactional import TransactionalTable
+from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
 from spark_entities.jobs.tables.columns import ENTITY_MODEL, ENTITY_RUN, quoted
-from spark_entities.jobs.tables.reading import jdbc_options, name_error
+from spark_entities.jobs.tables.reading import jdbc_options
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 _ADDED = ("word", "score", "start", "end", ENTITY_MODEL, ENTITY_RUN)
@@ -49,7 +49,7 @@ class DatabaseTable(TransactionalTable):
         """Refuse a table that cannot be reached, lacks columns, or must not stand already."""
         try:
             found = self.read().columns if self._exists() else None
-        except (PySparkException, Py4JJavaError) as error:
+        except SPARK_ERRORS as error:
             raise ConfigError(
                 f"output.options: the database cannot be reached ({name_error(error)}). Check url, "
                 f"user and password; and that spark.jars has the driver's jar, and "

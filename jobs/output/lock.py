@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from spark_entities.jobs.output.filesystem import FileSystem
+from spark_entities.jobs.spark.heartbeat import every
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 _TOUCH_SECONDS = 5.0
@@ -25,16 +26,13 @@ _WATCH_SECONDS = 30.0  # several touches
 _LOOK_SECONDS = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """A lock that this process holds."""
+    """A lock that this process holds, by what it wrote into it."""
 
-    def __init__(self, files: FileSystem, path: str, content: str) -> None:
-        self._files = files
-        self._path = path
-        self._content = content
-        self._released = threading.Event()
-        self._toucher = threading.Thread(target=self._keep, name="output-lock", daemon=True)
-        self._toucher.start()
+    files: FileSystem
+    path: str
+    content: str
 
     def check(self) -> None:
         """Make sure that nobody has taken the lock away, thinking that this process was dead.
@@ -43,23 +41,20 @@ class Lock:
             PublishError: if somebody has.
 
         """
-        if self._files.read(self._path) != self._content:
+        if not self.is_ours():
             raise PublishError(
-                f"{self._path} was taken by another run while this one stood still; nothing was "
+                f"{self.path} was taken by another run while this one stood still; nothing was "
                 f"published. Run it again when the other has ended."
             )
 
-    def release(self) -> None:
-        """Let others have it."""
-        self._released.set()
-        self._toucher.join()
-        if self._files.read(self._path) == self._content:
-            self._files.delete(self._path)
+    def is_ours(self) -> bool:
+        """Tell whether the lock is still the one that this process wrote."""
+        return self.files.read(self.path) == self.content
 
-    def _keep(self) -> None:
-        while not self._released.wait(_TOUCH_SECONDS):
-            with suppress(Exception):  # `check` finds out
-                self._files.touch(self._path)
+    def touch(self) -> None:
+        """Show that its holder lives."""
+        with suppress(Exception):  # `check` finds out
+            self.files.touch(self.path)
 
 
 @contextmanager
@@ -78,11 +73,13 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
             _check_dead(files, path, found)
         if files.read(path) == found:  # else another has taken it over meanwhile
             files.delete(path)
-    lock = Lock(files, path, content)
+    lock = Lock(files=files, path=path, content=content)
     try:
-        yield lock
+        with every(_TOUCH_SECONDS, lock.touch, name="output-lock"):
+            yield lock
     finally:
-        lock.release()
+        if lock.is_ours():
+            files.delete(path)
 
 
 def check_free(files: FileSystem, path: str) -> None:

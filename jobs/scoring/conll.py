@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,8 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
-    """A text made of words; `offsets[i]` is the character range `[start, end)` of word `i`."""
+class JoinedWords:
+    """Words as one text; `offsets[i]` is the character range `[start, end)` of word `i`."""
 
     text: str
     offsets: tuple[tuple[int, int], ...]
@@ -112,20 +112,35 @@ def _read_lines(path: Path, encoding: str) -> Iterator[str]:
     yield ""
 
 
-def join_words(words: Sequence[str]) -> Text:
+def group_sentences(
+    sentences: Iterable[Sentence], sizes: Iterator[int | None]
+) -> Iterator[list[Sentence]]:
+    """Join neighbours of a document, as many as the next size says; whole documents by None."""
+    group: list[Sentence] = []
+    size = next(sizes)
+    for sentence in sentences:
+        if group and (len(group) == size or sentence.starts_document):
+            yield group
+            group, size = [], next(sizes)
+        group.append(sentence)
+    if group:
+        yield group
+
+
+def join_words(words: Sequence[str]) -> JoinedWords:
     """Join words by spaces.
 
     >>> join_words(["Londen", "."])
-    Text(text='Londen .', offsets=((0, 6), (7, 8)))
+    JoinedWords(text='Londen .', offsets=((0, 6), (7, 8)))
     """
     offsets: list[tuple[int, int]] = []
     for word in words:
         start = offsets[-1][1] + 1 if offsets else 0
         offsets.append((start, start + len(word)))
-    return Text(text=" ".join(words), offsets=tuple(offsets))
+    return JoinedWords(text=" ".join(words), offsets=tuple(offsets))
 
 
-def detokenise(words: Sequence[str]) -> Text:
+def detokenise(words: Sequence[str]) -> JoinedWords:
     """Join words to running text, as a person would have typed it.
 
     >>> detokenise(["Zij", "zei", ":", '"', "Londen", "(", "UK", ")", "!", '"']).text
@@ -146,4 +161,4 @@ def detokenise(words: Sequence[str]) -> Text:
         if word in _STRAIGHT_QUOTES:
             open_quotes ^= {word}
             glue = not closes
-    return Text(text="".join(pieces), offsets=tuple(offsets))
+    return JoinedWords(text="".join(pieces), offsets=tuple(offsets))

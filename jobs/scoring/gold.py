@@ -9,12 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, islice, repeat
 from pathlib import Path
 
 from spark_entities.jobs.config import GoldSection
-from spark_entities.jobs.scoring.conll import Sentence, Text, detokenise, join_words, read_conll
+from spark_entities.jobs.scoring.conll import (
+    JoinedWords,
+    Sentence,
+    detokenise,
+    group_sentences,
+    join_words,
+    read_conll,
+)
 from spark_entities.jobs.scoring.tags import Tags, is_plain, read_scheme, to_iob2
+from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
 
@@ -23,12 +31,11 @@ _JOINS = {"text": detokenise, "spaces": join_words}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gold:
-    """A gold file, read. Sentence `i` has `tags[i]`; text `t` is the next `sizes[t]` sentences."""
+    """A gold file, read: one sentence after the other, and the texts that they make."""
 
     path: Path
-    texts: tuple[Text, ...]
-    sizes: tuple[int, ...]
-    tags: Tags  # IOB2, or plain
+    texts: tuple[JoinedWords, ...]
+    tags: Tags  # of sentences: IOB2, or plain
     plain: bool  # whether tags have no roles, as parts of speech
     num_rewritten: int  # tags that were not IOB2 in the file
 
@@ -49,23 +56,15 @@ class Gold:
 
         Types that the gold does not have become `O`.
         """
-        known = set(self.types)
-        lengths = iter(map(len, self.tags))
-        sentences = []
-        for text_tags, size in zip(tags, self.sizes, strict=True):
-            ends = accumulate((next(lengths) for _ in range(size)), initial=0)
-            for start, end in pairwise(ends):
-                sentences.append([self._known(tag, known) for tag in text_tags[start:end]])
-        return [self._open(sentence) for sentence in sentences]
+        words, types = chain.from_iterable(tags), set(self.types)
+        return [self._read([*islice(words, len(gold))], types) for gold in self.tags]
 
-    def _known(self, tag: str, types: set[str]) -> str:
-        return tag if (tag if self.plain else tag[2:]) in types else OUTSIDE
-
-    def _open(self, sentence: list[str]) -> list[str]:
-        """Let an entity that goes on from the sentence before begin anew."""
-        if sentence and not self.plain and sentence[0].startswith("I-"):
-            sentence[0] = f"B-{sentence[0][2:]}"
-        return sentence
+    def _read(self, tags: list[str], types: set[str]) -> list[str]:
+        """Read the tags of a sentence, where what goes on from the one before begins anew."""
+        if self.plain:
+            return [tag if tag in types else OUTSIDE for tag in tags]
+        known = [tag if tag[2:] in types else OUTSIDE for tag in tags]
+        return [known[0] if known[0] == OUTSIDE else f"B-{known[0][2:]}", *known[1:]]
 
 
 def load_gold(section: GoldSection) -> Gold:
@@ -77,60 +76,57 @@ def load_gold(section: GoldSection) -> Gold:
     """
     if section.path is None:
         raise ConfigError("gold.path is missing. Set it to a CoNLL file.")
-    sentences = list(
-        read_conll(
-            section.path,
-            encoding=section.encoding,
-            word_column=section.word_column,
-            tag_column=section.tag_column,
-        )
-    )
-    name = section.path.name
-    if not sentences:
-        raise ConfigError(f"gold.path: {name} has no sentences. Give a CoNLL file.")
-    groups = group_sentences(sentences, section, name)
+    name, sentences = section.path.name, _read_sentences(section, section.path)
     scheme = read_scheme(sentences, name)
     plain = is_plain(scheme)
     tags = to_iob2([sentence.tags for sentence in sentences], scheme, section.rename)
-    join = _JOINS[section.join]
-    texts = [join_texts([join(sentence.words) for sentence in group]) for group in groups]
+    join, size = _JOINS[section.join], None if section.context == "document" else 1
+    texts = [
+        join_texts([join(sentence.words) for sentence in group])
+        for group in group_sentences(sentences, repeat(size))
+    ]
     given, read = chain.from_iterable(s.tags for s in sentences), chain.from_iterable(tags)
     roles = ((before[:2], after[:2]) for before, after in zip(given, read, strict=True))
     return Gold(
         path=section.path,
         texts=tuple(texts),
-        sizes=tuple(map(len, groups)),
         tags=tags,
         plain=plain,
         num_rewritten=0 if plain else sum(a != b for a, b in roles if OUTSIDE not in (a, b)),
     )
 
 
-def group_sentences(
-    sentences: Sequence[Sentence], section: GoldSection, name: str
-) -> list[list[Sentence]]:
-    """Group the sentences that make a text.
+def _read_sentences(section: GoldSection, path: Path) -> list[Sentence]:
+    columns = {"word_column": section.word_column, "tag_column": section.tag_column}
+    sentences = list(read_conll(path, encoding=section.encoding, **columns))
+    if not sentences:
+        raise ConfigError(f"gold.path: {path.name} has no sentences. Give a CoNLL file.")
+    if section.context == "document" and not any(each.starts_document for each in sentences):
+        raise ConfigError(
+            f"gold.context='document', but {path.name} has no -DOCSTART- lines, which begin a "
+            f"document. Set gold.context to 'sentence'."
+        )
+    return sentences
+
+
+def check_types(gold: Gold, checkpoint: Checkpoint) -> None:
+    """Refuse a gold that no prediction can match. Plain tags are not quoted: they may be words.
 
     Raises:
-        ConfigError: if articles are wanted of a file that does not mark them.
+        ConfigError: if the gold and the model have no type in common.
 
     """
-    if section.context == "sentence":
-        return [[sentence] for sentence in sentences]
-    if not any(sentence.starts_document for sentence in sentences):
+    groups = checkpoint.scheme.groups
+    if not set(groups) & set(gold.types):
+        given = f"{len(gold.types)} plain tags" if gold.plain else ", ".join(gold.types)
         raise ConfigError(
-            f"gold.context='document', but {name} has no -DOCSTART- lines, which begin a document. "
-            f"Set gold.context to 'sentence'."
+            f"gold.path: {gold.path.name} has {given}, and the model {', '.join(groups)}: none in "
+            f"common. Set gold.tag_column to the column of the tags, or gold.rename, such as "
+            f"person={groups[0]}."
         )
-    groups: list[list[Sentence]] = []
-    for sentence in sentences:
-        if not groups or sentence.starts_document:
-            groups.append([])
-        groups[-1].append(sentence)
-    return groups
 
 
-def join_texts(texts: Sequence[Text]) -> Text:
+def join_texts(texts: Sequence[JoinedWords]) -> JoinedWords:
     """Join the texts of sentences by spaces.
 
     >>> join_texts([join_words(["Ja", "."]), join_words(["Nee"])]).offsets
@@ -142,4 +138,4 @@ def join_texts(texts: Sequence[Text]) -> Text:
         for start, text in zip(starts, texts, strict=False)
         for first, end in text.offsets
     )
-    return Text(text=" ".join(text.text for text in texts), offsets=tuple(offsets))
+    return JoinedWords(text=" ".join(text.text for text in texts), offsets=tuple(offsets))

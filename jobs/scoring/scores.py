@@ -19,6 +19,7 @@ from spark_entities.jobs.scoring.tags import Tags
 from spark_entities.udfs.core.labels import OUTSIDE
 
 Mode = Literal["default", "strict", "plain"]
+Confusion = tuple[str | None, str | None]  # gold type, predicted type
 Kind = Literal["right", "border", "type", "both", "missed", "spurious"]
 
 LENGTHS = ("1", "2", "3", "4+")  # words of an entity
@@ -101,7 +102,7 @@ class Scores:
     strict: Mapping[str, Score]  # the same by seqeval's strict mode; empty for plain tags
     lengths: Mapping[str, Score]  # by `LENGTHS`
     kinds: Mapping[Kind, int]
-    confusions: Mapping[tuple[str | None, str | None], int]  # (gold type, predicted type)
+    confusions: Mapping[Confusion, int]
     num_words: int
     num_right_words: int
 

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from spark_entities.jobs.scoring.conll import Sentence, Text
+from spark_entities.jobs.scoring.conll import JoinedWords, Sentence
 from spark_entities.udfs.core.labels import OUTSIDE, LabelScheme
 from spark_entities.udfs.errors import ConfigError
 
-Tags = Sequence[Sequence[str]]  # of words, by sentence
+Tags = Sequence[Sequence[str]]  # of words, by sentence or text
 
 _WITH_ROLE = re.compile(r"[BIELSU][-_].+", re.IGNORECASE)
 
@@ -88,20 +87,27 @@ def to_iob2(sentences: Tags, scheme: LabelScheme, rename: Mapping[str, str]) -> 
     return [[*map(write, ["", *tags[:-1]], tags)] for tags in sentences]
 
 
-def tag_words(text: Text, entities: Sequence[Any], *, plain: bool = False) -> list[str]:
-    """Give each word the tag of the entity that its first letter or digit lies in: IOB2, or plain.
+def tag_words(
+    text: JoinedWords, mentions: Iterable[tuple[int, int, str]], *, plain: bool = False
+) -> list[str]:
+    """Give each word the tag of the mention that its first letter or digit lies in: IOB2, or plain.
 
-    >>> text = Text(text="(Jan Mol", offsets=((0, 4), (5, 8)))
-    >>> tag_words(text, [{"entity_group": "PER", "start": 1, "end": 8}])
+    Args:
+        text: words.
+        mentions: start and end, in characters, and group of each.
+        plain: whether tags have no roles.
+
+    >>> text = JoinedWords(text="(Jan Mol", offsets=((0, 4), (5, 8)))
+    >>> tag_words(text, [(1, 8, "PER")])
     ['B-PER', 'I-PER']
     """
     anchors = [_anchor(text.text, start, end) for start, end in text.offsets]
     tags = [OUTSIDE] * len(anchors)
-    for entity in entities:
-        first, end = (bisect_left(anchors, entity[edge]) for edge in ("start", "end"))
-        for index in range(first, end):
+    for start, end, group in mentions:
+        first, after = bisect_left(anchors, start), bisect_left(anchors, end)
+        for index in range(first, after):
             role = "" if plain else "B-" if index == first else "I-"
-            tags[index] = f"{role}{entity['entity_group']}"
+            tags[index] = f"{role}{group}"
     return tags
 
 

@@ -9,10 +9,9 @@ which executors report every ten seconds or so. Spark Connect calls us, and tell
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +21,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from spark_entities.jobs.spark.heartbeat import every
 
 _SECONDS = 1.0
 _EXECUTIONS = 4  # those at work are among the last
@@ -96,23 +97,11 @@ class _Line:
         )
 
 
-@contextmanager
-def _asked(spark: SparkSession, show: Callable[[Status], None]) -> Iterator[None]:
-    """Ask classic Spark from time to time, in a thread of its own."""
-
-    def ask() -> None:
-        with suppress(Py4JError, OSError):  # Spark has ended, and the run says why
-            while not ended.wait(_SECONDS):
-                show(read_status(spark))
-
-    ended = threading.Event()
-    thread = threading.Thread(target=ask, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def _asked(spark: SparkSession, show: Callable[[Status], None]) -> AbstractContextManager[None]:
+    """Ask classic Spark from time to time, until it has ended: the run says why."""
+    return every(
+        _SECONDS, lambda: show(read_status(spark)), name="progress", ended_by=(Py4JError, OSError)
+    )
 
 
 def read_status(spark: SparkSession) -> Status:

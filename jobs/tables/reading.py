@@ -6,15 +6,13 @@ Must not import: torch, transformers. Runs on Spark Connect.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from py4j.java_gateway import is_instance_of
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
+from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
 from spark_entities.udfs.errors import ConfigError
 
 _QUIET = {"logServerErrorDetail": "false"}  # else errors quote rows
@@ -60,7 +58,7 @@ def _read_database(spark: SparkSession, section: InputSection) -> DataFrame:
     options = jdbc_options(section.options)
     try:
         return spark.read.format(JDBC).options(**options).load()
-    except (PySparkException, Py4JJavaError) as error:
+    except SPARK_ERRORS as error:
         raise ConfigError(
             f"input.options: the database does not give this table ({name_error(error)}). Check "
             f"url, user, password, and dbtable or query; and that spark.jars has the driver's jar, "
@@ -74,24 +72,6 @@ def jdbc_options(options: Mapping[str, str]) -> dict[str, str]:
     url = next(value for name, value in resolved.items() if name.lower() == "url")
     quiet = _QUIET if url.startswith("jdbc:postgresql:") else {}
     return {**quiet, **resolved}
-
-
-def name_error(error: PySparkException | Py4JJavaError) -> str:
-    """Name an error by its condition or class; its text could quote a row."""
-    if isinstance(error, PySparkException):
-        return error.getCondition() or type(error).__name__
-    cause: Any = error.java_exception
-    while cause.getCause() is not None and not _is_of_database(cause):
-        cause = cause.getCause()
-    state = f", SQLState {cause.getSQLState()}" if _is_of_database(cause) else ""
-    return f"{cause.getClass().getSimpleName()}{state}"
-
-
-def _is_of_database(error: Any) -> bool:
-    from pyspark import SparkContext  # of classic Spark, as are Java's errors
-
-    gateway = SparkContext._gateway
-    return gateway is not None and is_instance_of(gateway, error, "java.sql.SQLException")
 
 
 def read_stream(spark: SparkSession, section: InputSection, schema: T.StructType) -> DataFrame:

@@ -32,6 +32,7 @@ from spark_entities.jobs.training.recipe import Recipe, load_recipe
 from spark_entities.udfs.errors import ConfigError, EnrichmentError
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+_ID = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
 WORD_START = "\u2581"  # the SentencePiece mark, LOWER ONE EIGHTH BLOCK
 
 # Names of the layer's weights: in transformers' XLM-RoBERTa, in the packed file.
@@ -56,7 +57,7 @@ def make_tokenizer(pieces: Sequence[tuple[str, float]]) -> Tokenizer:
         pieces: each with its log probability, `SPECIAL_TOKENS` first.
 
     """
-    tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=SPECIAL_TOKENS.index("<unk>")))
+    tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=_ID["<unk>"]))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -66,11 +67,10 @@ def make_tokenizer(pieces: Sequence[tuple[str, float]]) -> Tokenizer:
     )
     tokenizer.decoder = decoders.Metaspace(replacement=WORD_START, prepend_scheme="always")
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-    bos, eos = (SPECIAL_TOKENS.index(token) for token in ("<s>", "</s>"))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",
-        special_tokens=[("<s>", bos), ("</s>", eos)],
+        special_tokens=[(token, _ID[token]) for token in ("<s>", "</s>")],
     )
     return tokenizer
 
@@ -112,13 +112,12 @@ def transplant(
 ) -> None:
     """Put the encoder's lower layers and the chosen pieces' embeddings into an XLM-RoBERTa."""
     tensors = {name: torch.from_numpy(array.copy()) for name, array in encoder.tensors.items()}
-    hidden, pad = encoder.hidden_size, SPECIAL_TOKENS.index("<pad>")
-    embeddings = model.roberta.embeddings
+    hidden, embeddings = encoder.hidden_size, model.roberta.embeddings
     with torch.no_grad():
         embeddings.word_embeddings.weight.copy_(tensors["emb.word"][list(chosen)])
         # RoBERTa counts positions from pad_token_id + 1 (transformers, XLMRobertaEmbeddings).
         positions = tensors["emb.pos"].view(-1, hidden)
-        embeddings.position_embeddings.weight[pad + 1 :].copy_(positions)
+        embeddings.position_embeddings.weight[_ID["<pad>"] + 1 :].copy_(positions)
         embeddings.token_type_embeddings.weight.copy_(tensors["emb.type"].view(-1, hidden)[:1])
         _fill(embeddings.LayerNorm, tensors, "emb.ln")
         for index, layer in enumerate(model.roberta.encoder.layer):
@@ -143,7 +142,6 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     )
     vocabulary = list(zip(packed.pieces, packed.scores, strict=True))
     chosen = choose_pieces(vocabulary, texts, recipe.encoder.num_pieces)
-    pad = SPECIAL_TOKENS.index("<pad>")
     torch.manual_seed(recipe.training.seed)
     model = XLMRobertaForTokenClassification(
         XLMRobertaConfig(
@@ -153,11 +151,11 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
             num_attention_heads=packed.num_heads,
             intermediate_size=packed.intermediate_size,
             layer_norm_eps=packed.layer_norm_eps,
-            max_position_embeddings=packed.max_positions + pad + 1,
+            max_position_embeddings=packed.max_positions + _ID["<pad>"] + 1,
             type_vocab_size=1,
-            bos_token_id=SPECIAL_TOKENS.index("<s>"),
-            pad_token_id=pad,
-            eos_token_id=SPECIAL_TOKENS.index("</s>"),
+            bos_token_id=_ID["<s>"],
+            pad_token_id=_ID["<pad>"],
+            eos_token_id=_ID["</s>"],
             id2label=dict(enumerate(recipe.labels)),
             label2id={label: index for index, label in enumerate(recipe.labels)},
         )

@@ -1,6 +1,6 @@
 """The model card of a training run: data, licences, hyper-parameters, scores, cost.
 
-Enters: a recipe and the record of a run. Leaves: Markdown. Must not import: Spark.
+Enters: a recipe and what came of it. Leaves: Markdown. Must not import: Spark.
 
 Nothing of a corpus but its name and size enters the card.
 """
@@ -25,8 +25,8 @@ class CorpusSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What a card tells of a run, beside its recipe."""
+class Outcome:
+    """What came of a recipe."""
 
     name: str
     base: str
@@ -79,24 +79,24 @@ your own texts, by type and by group, before you rely on it.
 """
 
 
-def write_card(recipe: Recipe, run: Run) -> str:
+def write_card(recipe: Recipe, outcome: Outcome) -> str:
     """Write the card as Markdown."""
-    hours = run.progress.seconds / 3600
+    hours = outcome.progress.seconds / 3600
     kwh, grams = recipe.energy.footprint(hours)
     return _CARD.format(
         front_matter=_front_matter(recipe),
-        name=run.name,
-        base=run.base,
+        name=outcome.name,
+        base=outcome.base,
         labels=", ".join(recipe.labels),
-        corpora=_corpora(run),
+        corpora=_corpora(outcome),
         settings=_settings(recipe),
-        steps=run.progress.step,
-        num_steps=run.num_steps,
-        tokens=run.progress.tokens,
-        precision=run.precision,
-        scores=_scores(run.progress),
+        steps=outcome.progress.step,
+        num_steps=outcome.num_steps,
+        tokens=outcome.progress.tokens,
+        precision=outcome.precision,
+        scores=_scores(outcome.progress),
         hours=hours,
-        hardware=run.hardware,
+        hardware=outcome.hardware,
         watts=recipe.energy.watts,
         intensity=recipe.energy.grams_co2e_per_kwh,
         kwh=kwh,
@@ -118,14 +118,14 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _corpora(run: Run) -> str:
+def _corpora(outcome: Outcome) -> str:
     def row(size: CorpusSize, use: str) -> list[object]:
         corpus = size.corpus
         part = "{:g}–{:g}".format(*corpus.part)
         return [corpus.file, use, part, f"{size.texts:,}", f"{size.words:,}", corpus.licence]
 
-    rows = [row(size, f"training, × {size.corpus.repeat}") for size in run.sizes]
-    rows += [row(size, "development") for size in run.development_sizes]
+    rows = [row(size, f"training, × {size.corpus.repeat}") for size in outcome.sizes]
+    rows += [row(size, "development") for size in outcome.development_sizes]
     return _table(["corpus", "use", "part", "texts", "words", "licence"], rows)
 
 

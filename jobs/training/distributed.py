@@ -1,7 +1,7 @@
 """The same training in several processes, started by Spark's TorchDistributor.
 
-Enters: a job, how many processes, a Spark master. Must import pyspark inside functions only: a run
-in one process needs none.
+Enters: an order, how many processes, a Spark master. Must import pyspark inside functions only: a
+run in one process needs none.
 
 Each process takes its share of every batch, and gloo (on GPUs, nccl) averages the gradients. On a
 local master the processes run on this machine, else on the executors, one in each task; base,
@@ -14,7 +14,7 @@ import logging
 import os
 from datetime import timedelta
 
-from spark_entities.jobs.training.run import Job, run_training
+from spark_entities.jobs.training.run import Order, run_training
 from spark_entities.jobs.training.steps import Process
 
 log = logging.getLogger("spark_entities.finetune")
@@ -22,7 +22,7 @@ log = logging.getLogger("spark_entities.finetune")
 _PATIENCE = timedelta(hours=2)  # others wait while the first process scores
 
 
-def train_in_process(job: Job) -> None:
+def train_in_process(order: Order) -> None:
     """Train in one of the processes that torchrun has started. Runs on executors."""
     import torch
 
@@ -34,13 +34,13 @@ def train_in_process(job: Job) -> None:
     level = logging.INFO if process.is_first else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(message)s")
     try:
-        run_training(job, process)
+        run_training(order, process)
         torch.distributed.barrier()
     finally:
         torch.distributed.destroy_process_group()
 
 
-def train_distributed(job: Job, processes: int, master: str | None) -> None:
+def train_distributed(order: Order, processes: int, master: str | None) -> None:
     """Start the processes and wait for them.
 
     Raises:
@@ -56,4 +56,4 @@ def train_distributed(job: Job, processes: int, master: str | None) -> None:
     local = str(spark.sparkContext.master).startswith("local")
     gpus = spark.conf.get("spark.task.resource.gpu.amount", "0") != "0"
     distributor = TorchDistributor(num_processes=processes, local_mode=local, use_gpu=gpus)
-    distributor.run(train_in_process, job)
+    distributor.run(train_in_process, order)

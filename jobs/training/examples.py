@@ -80,20 +80,18 @@ def _join_windows(encodings: Sequence[Encoding]) -> Windows:
     sizes = [len(encoding.tokens.ids) for encoding in encodings]
     shifts = np.cumsum([0, *sizes[:-1]])
     all_windows = [encoding.windows for encoding in encodings]
-    counts = [len(windows.starts) for windows in all_windows]
-    before = np.cumsum([0, *counts[:-1]])
+    counts = np.concatenate([np.diff(windows.row_splits) for windows in all_windows])
 
     def joined(name: str) -> Ints:
         parts = [getattr(w, name) + shift for w, shift in zip(all_windows, shifts, strict=True)]
         return np.concatenate(parts)
 
-    splits = [w.row_splits[1:] + n for w, n in zip(all_windows, before, strict=True)]
     return Windows(
         starts=joined("starts"),
         ends=joined("ends"),
         owned_starts=joined("owned_starts"),
         owned_ends=joined("owned_ends"),
-        row_splits=np.concatenate([[0], *splits]),
+        row_splits=np.append(0, np.cumsum(counts)),
     )
 
 

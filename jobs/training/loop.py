@@ -13,26 +13,25 @@ from dataclasses import dataclass
 
 import torch
 
+from spark_entities.jobs.training.development import score_corpus
 from spark_entities.jobs.training.examples import Examples
 from spark_entities.jobs.training.network import Trainee
-from spark_entities.jobs.training.recipe import Corpus, Training
-from spark_entities.jobs.training.scoring import score_corpus
+from spark_entities.jobs.training.recipe import Training
 from spark_entities.jobs.training.state import Progress, State, StateFile, Weights
 from spark_entities.jobs.training.steps import (
     Process,
     Stepper,
     make_optimizer,
-    plan_steps,
     rate_factor,
     set_rate,
     synchronise,
 )
-from spark_entities.jobs.training.texts import TaggedText
+from spark_entities.jobs.training.texts import CorporaRead
+from spark_entities.udfs.core.arrays import Ints
 
 log = logging.getLogger("spark_entities.finetune")
 
 _LOG_STEPS = 50
-Development = Sequence[tuple[Corpus, Sequence[TaggedText]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,9 @@ class Task:
     """What to train on, and how."""
 
     examples: Examples
+    plan: Sequence[Ints]  # the windows of every step
     allowed: torch.Tensor  # bool, (num_sets, num_labels)
-    development: Development
+    development: CorporaRead
     options: Training
     process: Process
 
@@ -51,7 +51,7 @@ def train(trainee: Trainee, task: Task, state: StateFile) -> tuple[Progress, Wei
 
     Without development corpora the best weights are the last.
     """
-    options, plan = task.options, plan_steps(task.examples, task.options)
+    options, plan = task.options, task.plan
     stepper = _make_stepper(trainee, task)
     progress, best = _resume(stepper, state)
     every = max(1, len(plan) // (options.epochs * options.evaluations_per_epoch))
@@ -107,17 +107,12 @@ def _resume(stepper: Stepper, state: StateFile) -> tuple[Progress, Weights | Non
 
 def _evaluate(trainee: Trainee, task: Task) -> dict[str, float]:
     """Score the development corpora in the first process, and tell the others."""
-    scores: list[dict[str, float] | None] = [None]
+    scores: list[dict[str, float]] = [{}]
     if task.process.is_first:
-        scores = [
-            {
-                corpus.file: score_corpus(trainee, texts, corpus)
-                for corpus, texts in task.development
-            }
-        ]
+        for corpus, texts in task.development:
+            scores[0][corpus.file] = score_corpus(trainee, texts, corpus)
     if task.process.count > 1:
         torch.distributed.broadcast_object_list(scores)
-    assert scores[0] is not None
     return scores[0]
 
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from struct import calcsize, unpack_from
+from struct import calcsize, unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spark_entities.udfs.core.arrays import Floats
 from spark_entities.udfs.errors import ModelLoadError
 
 _MAGIC = b"E5S1"
 _BLOCK = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
-_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class PackedEncoder:
     num_heads: int
     max_positions: int
     layer_norm_eps: float
-    tensors: dict[str, _Floats]  # flat, but for "emb.word"
+    tensors: dict[str, Floats]  # flat, but for "emb.word"
 
 
 def packed_encoder_path() -> Path:
@@ -63,8 +63,8 @@ def load_packed_encoder(path: Path) -> PackedEncoder:
     _, hidden, layers, heads, intermediate, _, positions, _ = reader.take("<I7i")
     eps, _ = reader.take("<fi")
     pieces, scores = _read_vocabulary(reader)
-    (_, skipped) = reader.take("<iI")
-    reader.position += skipped
+    _, skipped = reader.take("<iI")
+    reader.cut(skipped)
     return PackedEncoder(
         pieces=pieces,
         scores=scores,
@@ -78,7 +78,7 @@ def load_packed_encoder(path: Path) -> PackedEncoder:
     )
 
 
-def unpack_blocks(blocks: bytes) -> _Floats:
+def unpack_blocks(blocks: bytes) -> Floats:
     """Turn blocks of four-bit weights into float32.
 
     >>> scale = np.float16(0.5).tobytes()
@@ -96,15 +96,15 @@ class _Reader:
     def __init__(self, content: bytes, position: int) -> None:
         self.content, self.position = content, position
 
+    def cut(self, size: int) -> bytes:
+        self.position += size
+        return self.content[self.position - size : self.position]
+
     def take(self, layout: str) -> tuple[int, ...]:
-        values = unpack_from(layout, self.content, self.position)
-        self.position += calcsize(layout)
-        return values
+        return unpack(layout, self.cut(calcsize(layout)))
 
     def array(self, dtype: str, count: int) -> NDArray[np.generic]:
-        values = np.frombuffer(self.content, dtype, count, self.position)
-        self.position += values.nbytes
-        return values
+        return np.frombuffer(self.cut(np.dtype(dtype).itemsize * count), dtype)
 
 
 def _read_vocabulary(reader: _Reader) -> tuple[tuple[str, ...], tuple[float, ...]]:
@@ -112,19 +112,17 @@ def _read_vocabulary(reader: _Reader) -> tuple[tuple[str, ...], tuple[float, ...
     (num_bytes,) = reader.take("<Q")
     borders = reader.array("<u4", num_pieces + 1).tolist()
     scores = reader.array("<f4", num_pieces).tolist()
-    text = reader.content[reader.position : reader.position + num_bytes]
-    reader.position += num_bytes
+    text = reader.cut(num_bytes)
     pieces = (text[start:end].decode() for start, end in pairwise(borders))
     return tuple(pieces), tuple(scores)
 
 
-def _read_tensors(reader: _Reader, hidden_size: int) -> dict[str, _Floats]:
-    tensors: dict[str, _Floats] = {}
+def _read_tensors(reader: _Reader, hidden_size: int) -> dict[str, Floats]:
+    tensors: dict[str, Floats] = {}
     (count,) = reader.take("<i")
     for _ in range(count):
         (length,) = reader.take("<H")
-        name = reader.content[reader.position : reader.position + length].decode()
-        reader.position += length
+        name = reader.cut(length).decode()
         in_blocks, _, start, size = reader.take("<BIQQ")
         stored = reader.content[start : start + size]
         tensors[name] = unpack_blocks(stored) if in_blocks else np.frombuffer(stored, "<f4")

@@ -17,24 +17,22 @@ from pathlib import Path
 
 import torch
 
-from spark_entities.jobs.training.card import CorpusSize, Run, write_card
+from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import make_examples
 from spark_entities.jobs.training.loop import Task, train
 from spark_entities.jobs.training.network import Trainee, load_trainee, save_half
 from spark_entities.jobs.training.recipe import Corpus, Recipe
 from spark_entities.jobs.training.state import Progress, StateFile, Weights, fingerprint
 from spark_entities.jobs.training.steps import Process, plan_steps
-from spark_entities.jobs.training.texts import LabelSets, TaggedText, read_texts
+from spark_entities.jobs.training.texts import CorporaRead, LabelSets, read_texts
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
 
 log = logging.getLogger("spark_entities.finetune")
 
-Texts = Sequence[tuple[Corpus, Sequence[TaggedText]]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Order:
     """What to train, on what, from what, and where to."""
 
     recipe: Recipe
@@ -48,55 +46,56 @@ class Job:
         return self.output.parent / f".{self.output.name}.training"
 
 
-def check_job(job: Job) -> None:
+def check_order(order: Order) -> None:
     """Refuse what cannot end well, before any work.
 
     Raises:
         ConfigError: if there are no corpora, or the output stands already.
 
     """
-    if not job.corpora.is_dir():
-        raise ConfigError(f"--corpora={job.corpora} is no folder. Give the folder of the files.")
-    if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
+    if not order.corpora.is_dir():
+        raise ConfigError(f"--corpora={order.corpora} is no folder. Give the folder of the files.")
+    if order.output.exists() and (not order.output.is_dir() or any(order.output.iterdir())):
         raise ConfigError(
-            f"--output={job.output} stands already. Give a new folder, or delete it first."
+            f"--output={order.output} stands already. Give a new folder, or delete it first."
         )
 
 
-def run_training(job: Job, process: Process) -> None:
+def run_training(order: Order, process: Process) -> None:
     """Train in one of the processes; the first writes the output, in one rename."""
-    recipe = job.recipe
-    trainee = load_trainee(job.base, recipe, None if process.count == 1 else _device(process))
+    recipe = order.recipe
+    trainee = load_trainee(order.base, recipe, None if process.count == 1 else _device(process))
     sets = LabelSets(labels=recipe.labels)
-    training = _read(recipe.corpora, job, sets)
-    development = _read(recipe.development, job, LabelSets(labels=recipe.labels), repeat=False)
+    training = _read(recipe.corpora, order, sets)
+    development = _read(recipe.development, order, LabelSets(labels=recipe.labels), repeat=False)
     texts = [text for _, some in training for text in some]
+    examples = make_examples(texts, trainee.classifier)
     task = Task(
-        examples=make_examples(texts, trainee.classifier),
+        examples=examples,
+        plan=plan_steps(examples, recipe.training),
         allowed=torch.from_numpy(sets.table()),
         development=development,
         options=recipe.training,
         process=process,
     )
-    num_steps = len(plan_steps(task.examples, recipe.training))
-    log.info("%d tokens a pass, %d steps at most", len(task.examples.targets), num_steps)
+    log.info("%d tokens a pass, %d steps at most", len(examples.targets), len(task.plan))
     state = StateFile(
-        path=job.workshop / "state.pt",
-        fingerprint=fingerprint(recipe, job.corpora, trainee.folder, process.count),
+        path=order.workshop / "state.pt",
+        fingerprint=fingerprint(recipe, order.corpora, trainee.folder, process.count),
     )
     progress, weights = train(trainee, task, state)
     if process.is_first:
-        run = _describe(job, trainee, progress, num_steps, process, training, development)
-        _publish(job, trainee, weights, write_card(recipe, run))
+        outcome = _describe(order, trainee, task, training, progress)
+        _publish(order, trainee, weights, write_card(recipe, outcome))
 
 
 def _read(
-    corpora: Sequence[Corpus], job: Job, sets: LabelSets, *, repeat: bool = True
-) -> list[tuple[Corpus, list[TaggedText]]]:
-    rng = random.Random(job.recipe.training.seed)
-    most = job.recipe.training.max_sentences_per_text
+    corpora: Sequence[Corpus], order: Order, sets: LabelSets, *, repeat: bool = True
+) -> CorporaRead:
+    rng = random.Random(order.recipe.training.seed)
+    most = order.recipe.training.max_sentences_per_text
     taken = [corpus if repeat else corpus.model_copy(update={"repeat": 1}) for corpus in corpora]
-    return [(corpus, read_texts(corpus, job.corpora, sets, most, rng)) for corpus in taken]
+    return [(corpus, read_texts(corpus, order.corpora, sets, most, rng)) for corpus in taken]
 
 
 def _device(process: Process) -> str:
@@ -106,28 +105,22 @@ def _device(process: Process) -> str:
 
 
 def _describe(
-    job: Job,
-    trainee: Trainee,
-    progress: Progress,
-    num_steps: int,
-    process: Process,
-    training: Texts,
-    development: Texts,
-) -> Run:
+    order: Order, trainee: Trainee, task: Task, training: CorporaRead, progress: Progress
+) -> Outcome:
     base = trainee.name if "@" in trainee.name else f"`{Path(trainee.name).name}`"
-    return Run(
-        name=job.output.name,
+    return Outcome(
+        name=order.output.name,
         base=base,
         sizes=_sizes(training),
-        development_sizes=_sizes(development),
+        development_sizes=_sizes(task.development),
         progress=progress,
-        num_steps=num_steps,
-        hardware=describe_hardware(trainee.device, process),
+        num_steps=len(task.plan),
+        hardware=describe_hardware(trainee.device, task.process),
         precision=str(trainee.dtype).removeprefix("torch."),
     )
 
 
-def _sizes(corpora: Texts) -> list[CorpusSize]:
+def _sizes(corpora: CorporaRead) -> list[CorpusSize]:
     return [
         CorpusSize(
             corpus=corpus,
@@ -142,20 +135,24 @@ def describe_hardware(device: torch.device, process: Process) -> str:
     """Name what a run computes on."""
     if device.type == "cuda":
         return f"{process.count} × {torch.cuda.get_device_name(device)}"
+    return f"{torch.get_num_threads() * process.count} threads of {cpu_name()}"
+
+
+def cpu_name() -> str:
+    """Name the processor, as Linux does; elsewhere its architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    threads = torch.get_num_threads() * process.count
-    return f"{threads} threads of {names[0] if names else platform.machine()}"
+    return names[0] if names else platform.machine()
 
 
-def _publish(job: Job, trainee: Trainee, weights: Weights, card: str) -> None:
+def _publish(order: Order, trainee: Trainee, weights: Weights, card: str) -> None:
     """Write the model beside the output, then rename it into place."""
-    finished = job.workshop / "model"
+    finished = order.workshop / "model"
     shutil.rmtree(finished, ignore_errors=True)
     save_half(trainee, weights, finished)
     (finished / "README.md").write_text(card, "utf-8")
-    if job.output.exists():
-        job.output.rmdir()  # an empty folder
-    finished.rename(job.output)
-    shutil.rmtree(job.workshop)
+    if order.output.exists():
+        order.output.rmdir()  # an empty folder
+    finished.rename(order.output)
+    shutil.rmtree(order.workshop)

@@ -23,7 +23,7 @@ Weights = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class DevelopmentScores:
     """Scores of the development corpora at some step, and the training loss since the last."""
 
     step: int
@@ -41,10 +41,10 @@ class Progress:
     tokens: int = 0  # that went through the network, padding not counted
     loss: float = 0.0  # running sum since the last evaluation
     loss_steps: int = 0
-    evaluations: tuple[Evaluation, ...] = ()
+    evaluations: tuple[DevelopmentScores, ...] = ()
 
     @property
-    def best(self) -> Evaluation | None:
+    def best(self) -> DevelopmentScores | None:
         """The first of the best evaluations."""
         return max(self.evaluations, key=lambda one: one.score, default=None)
 
@@ -68,7 +68,7 @@ class Progress:
 
     def add_evaluation(self, scores: dict[str, float]) -> Progress:
         """Note the scores of the step at hand."""
-        evaluation = Evaluation(
+        evaluation = DevelopmentScores(
             step=self.step,
             loss=self.loss / max(1, self.loss_steps),
             scores=scores,
@@ -124,7 +124,7 @@ class StateFile:
                 f"number of processes. Delete {self.path.parent}, or give another --output."
             )
         fields = json.loads(content["progress"])
-        evaluations = tuple(Evaluation(**one) for one in fields.pop("evaluations"))
+        evaluations = tuple(DevelopmentScores(**one) for one in fields.pop("evaluations"))
         return State(
             progress=Progress(**fields, evaluations=evaluations),
             network=content["network"],

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spark_entities.jobs.scoring.conll import Sentence, detokenise, read_conll
+from spark_entities.jobs.scoring.conll import Sentence, detokenise, group_sentences, read_conll
 from spark_entities.jobs.training.recipe import Corpus
 from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
 
-OUTSIDE = "O"
 IGNORED = -1  # the target of a word or token that nothing is known of
 
 
@@ -34,6 +34,9 @@ class TaggedText:
     offsets: Ints  # (num_words, 2)
     tags: tuple[str, ...]  # in the model's terms
     targets: Ints  # (num_words,): indices into `LabelSets`, or `IGNORED`
+
+
+CorporaRead = Sequence[tuple[Corpus, Sequence[TaggedText]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,7 @@ def read_texts(
     renamed = {tag: model_tag(tag, corpus, sets.labels) for tag in distinct}
     texts = []
     for _ in range(corpus.repeat):
-        for group in group_sentences(sentences, max_sentences, rng):
+        for group in group_sentences(sentences, _sizes(max_sentences, rng)):
             text = detokenise([*chain.from_iterable(sentence.words for sentence in group)])
             tags = [*chain.from_iterable(sentence.tags for sentence in group)]
             texts.append(
@@ -152,16 +155,7 @@ def _read_part(corpus: Corpus, folder: Path) -> list[Sentence]:
     return sentences[start:end]
 
 
-def group_sentences(
-    sentences: Sequence[Sentence], most: int | None, rng: random.Random
-) -> Iterator[Sequence[Sentence]]:
-    """Join 1 to `most` neighbours of an article, how many at random; whole articles when None."""
-    group: list[Sentence] = []
-    size = rng.randint(1, most) if most else None
-    for sentence in sentences:
-        if group and (len(group) == size or sentence.starts_document):
-            yield group
-            group, size = [], rng.randint(1, most) if most else None
-        group.append(sentence)
-    if group:
-        yield group
+def _sizes(most: int | None, rng: random.Random) -> Iterator[int | None]:
+    """Draw how many sentences make a text, 1 to `most`; whole articles when None."""
+    while True:
+        yield rng.randint(1, most) if most else None

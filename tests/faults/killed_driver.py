@@ -70,7 +70,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "before audit": lambda: before(publish, "check_schema"),
     "after audit": lambda: before(lock.Lock, "check"),
     "between the renames": lambda: before(FileSystem, "rename", nth=2),
-    "after publish": lambda: before(lock.Lock, "release"),
+    "after publish": lambda: after(RunFolders, "put_in_place"),
 }
 BATCH_POINTS: dict[str, Callable[[], None]] = {
     "first batch published, not yet noted": lambda: after(RunFolders, "put_in_place"),

@@ -1,7 +1,7 @@
 import pytest
 
+from spark_entities.jobs.benchmark.race import Scenario, compare
 from spark_entities.jobs.benchmark.rivals import METER_FOLDER
-from spark_entities.jobs.benchmark.spark import Scenario, compare
 
 
 @pytest.fixture(scope="module")

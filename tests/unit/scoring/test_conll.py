@@ -1,8 +1,15 @@
 import gzip
+from itertools import repeat
 
 import pytest
 
-from spark_entities.jobs.scoring.conll import detokenise, join_words, read_conll
+from spark_entities.jobs.scoring.conll import (
+    Sentence,
+    detokenise,
+    group_sentences,
+    join_words,
+    read_conll,
+)
 from spark_entities.udfs.errors import ConfigError
 
 CUT = gzip.compress(b"geheim O\n" * 99, mtime=0)[:-9]  # the same bytes in each process
@@ -102,3 +109,15 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     for path in (tmp_path / "none.tsv", tmp_path):
         with pytest.raises(ConfigError, match=r"cannot be read \(.*\)\. Give a CoNLL file"):
             list(read_conll(path))
+
+
+@pytest.mark.parametrize(
+    ("size", "groups"),
+    [(None, ["abc", "de"]), (1, [*"abcde"]), (2, ["ab", "c", "de"])],
+)
+def test_groups_of_sentences_do_not_reach_over_articles(size, groups):
+    sentences = [
+        Sentence(words=(word,), tags=("O",), starts_document=word in "ad") for word in "abcde"
+    ]
+    found = group_sentences(sentences, repeat(size))
+    assert ["".join(sentence.words[0] for sentence in group) for group in found] == groups

@@ -82,11 +82,8 @@ def test_tags_that_are_none_are_refused_and_not_quoted():
 
 def test_entities_give_their_words_tags():
     text = detokenise(["Jan", "Mol", "in", "Gent", "."])
-    entities = [
-        {"entity_group": "PER", "start": 0, "end": 7},
-        {"entity_group": "LOC", "start": 11, "end": 15},
-    ]
-    assert tag_words(text, entities) == ["B-PER", "I-PER", "O", "B-LOC", "O"]
+    mentions = [(0, 7, "PER"), (11, 15, "LOC")]
+    assert tag_words(text, mentions) == ["B-PER", "I-PER", "O", "B-LOC", "O"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +102,6 @@ def test_a_word_is_where_its_first_letter_is(start, end, tags):
     expected = [
         tag if tags[:i].count("B-X") == 0 else tag.replace("B-", "I-") for i, tag in enumerate(tags)
     ]
-    assert tag_words(text, [{"entity_group": "X", "start": start, "end": end}]) == expected
+    assert tag_words(text, [(start, end, "X")]) == expected
     plain = [tag.removeprefix("B-") for tag in tags]
-    assert tag_words(text, [{"entity_group": "X", "start": start, "end": end}], plain=True) == plain
+    assert tag_words(text, [(start, end, "X")], plain=True) == plain

@@ -5,6 +5,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from py4j.protocol import Py4JError
 from rich.console import Console
 
 from spark_entities.jobs.spark import progress
@@ -69,3 +70,20 @@ def test_on_spark_connect_the_client_is_told_and_then_left_alone(monkeypatch):
         work()
     assert client.handlers == []
     assert "2 of 8 tasks" in shown.getvalue()
+
+
+@pytest.mark.parametrize("error", [Py4JError("gone"), ConnectionResetError("gone")])
+def test_where_classic_spark_has_ended_nobody_is_told_by_the_line(monkeypatch, error):
+    def read_status(spark):
+        raise error
+
+    told = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr(progress, "_SECONDS", 0.001)
+    monkeypatch.setattr(progress, "read_status", read_status)
+    session = SimpleNamespace(conf={})
+    with show_progress(session, Console(file=io.StringIO(), force_terminal=True)):
+        (asker,) = [each for each in threading.enumerate() if each.name == "progress"]
+        asker.join(60)
+        assert not asker.is_alive()
+    assert told == []

@@ -9,19 +9,17 @@ from safetensors.torch import load_file
 
 from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
 from spark_entities.jobs.finetune import finetune, main
-from spark_entities.jobs.scoring.conll import Sentence
 from spark_entities.jobs.training import loop, steps
-from spark_entities.jobs.training.card import CorpusSize, Run, write_card
+from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import lay_out_step, make_examples, plan_epoch
 from spark_entities.jobs.training.recipe import Corpus, Energy, Recipe, Training, label_names
-from spark_entities.jobs.training.state import Evaluation, Progress
+from spark_entities.jobs.training.state import DevelopmentScores, Progress
 from spark_entities.jobs.training.steps import partial_label_loss
 from spark_entities.jobs.training.texts import (
     IGNORED,
     LabelSets,
     TaggedText,
     allowed_labels,
-    group_sentences,
     read_texts,
 )
 from spark_entities.udfs.errors import ConfigError
@@ -94,19 +92,6 @@ def test_a_plain_tag_that_the_model_does_not_know_says_nothing():
     assert sets.number(allowed_labels("INTJ", Corpus(file="x"), sets.labels)) == IGNORED
     assert sets.number(allowed_labels("VERB", Corpus(file="x"), sets.labels)) == 0
     assert sets.table().tolist() == [[False, True]]
-
-
-def test_texts_do_not_reach_over_articles():
-    sentences = [
-        Sentence(words=(word,), tags=("O",), starts_document=word in "ad") for word in "abcde"
-    ]
-
-    def words(most):
-        groups = group_sentences(sentences, most, random.Random(0))
-        return ["".join(sentence.words[0] for sentence in group) for group in groups]
-
-    assert words(None) == ["abc", "de"]
-    assert words(1) == list("abcde")
 
 
 def test_the_loss_sums_the_probabilities_of_the_labels_allowed():
@@ -286,7 +271,7 @@ def test_no_error_and_no_log_line_quotes_a_corpus(folder, tmp_path, capsys, capl
 
 
 def evaluation(step, score):
-    return Evaluation(step=step, loss=0.0, scores={"x": score}, score=score)
+    return DevelopmentScores(step=step, loss=0.0, scores={"x": score}, score=score)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +300,7 @@ def test_the_card_tells_data_licences_scores_and_cost():
         licence="apache-2.0",
         energy=Energy(watts=200, grams_co2e_per_kwh=300),
     )
-    run = Run(
+    outcome = Outcome(
         name="mine",
         base="`base`",
         sizes=[CorpusSize(corpus=corpus, texts=3, words=1234)],
@@ -327,7 +312,7 @@ def test_the_card_tells_data_licences_scores_and_cost():
         hardware="2 threads of a CPU",
         precision="bfloat16",
     )
-    card = write_card(recipe, run)
+    card = write_card(recipe, outcome)
     assert 'license: "apache-2.0"' in card
     assert "| news.tsv | training, × 2 | 0–0.5 | 3 | 1,234 | CC0 |" in card
     assert "| 5 | 0.0000 | 0.7000 | 0.7000 | kept |" in card

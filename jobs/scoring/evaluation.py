@@ -1,6 +1,7 @@
 """What `spark-entities evaluate` tells: tables for people, and the same figures as JSON.
 
-Neither has any text of the gold. Must not import: torch, transformers.
+Enters: what was scored. Leaves: a printed table, a file. Neither has any text of the gold.
+Must not import: torch, transformers.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from rich.text import Text
 from spark_entities.jobs.config import EvaluateConfig
 from spark_entities.jobs.report.terminal import make_console
 from spark_entities.jobs.scoring.gold import Gold
-from spark_entities.jobs.scoring.scores import KINDS, Score, Scores
+from spark_entities.jobs.scoring.scores import KINDS, Confusion, Score, Scores
 from spark_entities.udfs.checkpoint import Checkpoint
 
 _MATRIX_TYPES = 8  # more types are told as a list of the commonest confusions
 _COMMONEST = 10
 _WIDEST = 1000  # columns
+_FIGURES = ("precision", "recall", "f1", "gold", "predicted", "right")  # of a `Score`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,14 +207,7 @@ def _percent(share: float) -> str:
 
 
 def _figures(each: Score) -> dict[str, float]:
-    return {
-        "precision": each.precision,
-        "recall": each.recall,
-        "f1": each.f1,
-        "gold": each.gold,
-        "predicted": each.predicted,
-        "right": each.right,
-    }
+    return {name: getattr(each, name) for name in _FIGURES}
 
 
 def _strict(scores: Scores) -> dict[str, object]:
@@ -220,10 +215,10 @@ def _strict(scores: Scores) -> dict[str, object]:
     return {"micro": _figures(scores.strict_micro), "types": types}
 
 
-def _commonest_first(scores: Scores) -> list[tuple[tuple[str | None, str | None], int]]:
+def _commonest_first(scores: Scores) -> list[tuple[Confusion, int]]:
     """Sort the confusions; those that are equally common by their names."""
 
-    def rank(item: tuple[tuple[str | None, str | None], int]) -> tuple[int, str, str]:
+    def rank(item: tuple[Confusion, int]) -> tuple[int, str, str]:
         (this, that), number = item
         return -number, this or "", that or ""
 

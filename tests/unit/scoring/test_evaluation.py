@@ -3,8 +3,8 @@ import json
 import pytest
 
 from spark_entities.jobs.config import EvaluateConfig, read_config
+from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.gold import load_gold
-from spark_entities.jobs.scoring.report import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.scores import score
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.options import ModelOptions

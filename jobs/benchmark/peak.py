@@ -64,7 +64,7 @@ def main() -> None:
             "-W",
             "ignore",
             "-m",
-            "spark_entities.jobs.benchmark.memory",
+            "spark_entities.jobs.benchmark.peak",
             name,
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)

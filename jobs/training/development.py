@@ -14,20 +14,20 @@ from itertools import chain
 
 import numpy as np
 
+from spark_entities.jobs.scoring.tags import Tags
 from spark_entities.jobs.training.examples import TEXTS_AT_ONCE, first_tokens
 from spark_entities.jobs.training.network import Trainee
 from spark_entities.jobs.training.recipe import Corpus
-from spark_entities.jobs.training.texts import OUTSIDE, TaggedText
+from spark_entities.jobs.training.texts import TaggedText
+from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
-
-Tags = Sequence[Sequence[str]]  # of words, by text
 
 
 def score_corpus(trainee: Trainee, texts: Sequence[TaggedText], corpus: Corpus) -> float:
     """Score one corpus: 0 to 1."""
     trainee.network.train(mode=False)
     with trainee.autocast():
-        predicted = list(predict_tags(trainee, texts))
+        predicted = list(label_words(trainee, texts))
     trainee.network.train()
     gold = [text.tags for text in texts]
     if OUTSIDE not in trainee.classifier.model.scheme.labels:
@@ -35,7 +35,7 @@ def score_corpus(trainee: Trainee, texts: Sequence[TaggedText], corpus: Corpus) 
     return entity_f1(gold, [[_annotated(tag, corpus) for tag in tags] for tags in predicted])
 
 
-def predict_tags(trainee: Trainee, texts: Sequence[TaggedText]) -> Iterator[list[str]]:
+def label_words(trainee: Trainee, texts: Sequence[TaggedText]) -> Iterator[list[str]]:
     """Yield the labels of each text's words; a word without a token is outside."""
     labels = trainee.classifier.model.scheme.labels
     for start in range(0, len(texts), TEXTS_AT_ONCE):
