@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sys
 import zipfile
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.processes import ROOT
@@ -52,11 +54,6 @@ def found(documents: DataFrame, arguments: list[str]) -> DataFrame:
 classifier: TokenClassifier = TokenClassifier.load(device="cpu")
 make_entities_udf(device="cpu")
 """
-SUBMITTED = """
-import sys
-from spark_entities.jobs.enrich import main
-sys.exit(main())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +65,12 @@ def wheel(tmp_path_factory):
 def installed(wheel, tmp_path_factory):
     """The Python of an environment that has the wheel."""
     return make_environment(tmp_path_factory.mktemp("installed") / "environment", wheel)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """The Python of an environment that has all but the wheel."""
+    return make_environment(tmp_path_factory.mktemp("bare") / "environment")
 
 
 @pytest.fixture
@@ -112,9 +115,44 @@ def test_it_enriches_from_python_where_others_are_called_jobs_and_udfs(installed
     assert udfs == f"{here}/udfs/__init__.py"
 
 
+@pytest.mark.slow
 def test_it_enriches_by_its_command_where_others_are_called_jobs_and_udfs(installed, here):
     command = installed.with_name("spark-entities")
-    settings = ["--input.path", "texts.jsonl", "--input.format", "json", "--output.path", "out"]
-    run(installed, command, "enrich", *settings, "--spark.master", "local[1]", cwd=here, path=here)
-    (record,) = here.glob("out/entity_run=*/_run.json")
-    assert json.loads(record.read_text("utf-8"))["metrics"]["documents"] == 1
+    run(installed, command, "enrich", *settings(here), cwd=here, path=here)
+    assert words(here) == ["Emma", "Londen"]
+
+
+@pytest.mark.slow
+def test_py_files_take_the_zip_where_it_is_not_installed(wheel, bare, here):
+    shutil.copy(wheel, here / "spark-entities.zip")  # as `make dist` does
+    shutil.copy(ROOT / "jobs" / "enrich.py", here / "submitted.py")
+    shutil.copytree(ROOT / "udfs" / "bundled", here / "model")
+    submit = [SPARK_HOME / "bin" / "spark-submit", "--py-files", "spark-entities.zip"]
+    run(bare, *submit, "submitted.py", *settings(here), "--model.name", "model", cwd=here)
+    assert words(here) == ["Emma", "Londen"]
+
+
+@pytest.mark.slow
+def test_spark_submit_runs_a_checkout_that_is_not_installed(bare, here):
+    submit = SPARK_HOME / "bin" / "spark-submit"
+    run(bare, submit, "jobs/enrich.py", *settings(here), cwd=ROOT)
+    assert words(here) == ["Emma", "Londen"]
+
+
+@pytest.mark.slow
+def test_its_types_are_seen_by_those_who_import_it(installed, here):
+    (here / "mine.py").write_text(TYPED)
+    check = [sys.executable, "-m", "mypy", "--strict", "--python-executable", installed, "mine.py"]
+    assert run(installed, *check, cwd=here).startswith("Success: ")
+
+
+def settings(folder):
+    """Return what `enrich` is given to find the entities of the texts in a folder."""
+    texts = ["--input.path", str(folder / "texts.jsonl"), "--input.format", "json"]
+    return [*texts, "--output.path", str(folder / "out"), "--spark.master", "local[1]"]
+
+
+def words(folder):
+    """Return the entities that a run found in the one text there is."""
+    (row,) = pq.read_table(folder / "out").to_pylist()
+    return [entity["word"] for entity in row["entities"]]
