@@ -11,6 +11,13 @@ Exit status: 0 nothing stands against a run; 1 Spark failed; 2 something does.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
+
 from collections.abc import Iterator, Sequence
 from typing import cast
 

@@ -9,8 +9,15 @@ Exit status: 0 done; 1 failed, previous output intact; 2 refused before work.
 
 from __future__ import annotations
 
-import logging
 import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
+
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import fields

@@ -9,11 +9,17 @@ A run that is stopped goes on from its last checkpoint when it is started again.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
+    here = Path(__file__).resolve().parent
+    sys.path = [path for path in sys.path if Path(path).resolve() != here]
+    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
+
 import argparse
 import logging
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.training.recipe import Recipe, load_recipe

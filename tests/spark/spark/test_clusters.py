@@ -5,16 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import sysconfig
 import tarfile
 from pathlib import Path
 
-import pyspark
 import pytest
 
 from tests.support.processes import ROOT
 from tests.support.standalone import standalone
+from tests.support.wheel import SPARK_HOME, build_wheel, make_environment
 
 SUBMITTED = """
 import json, os, sys
@@ -25,7 +23,7 @@ from pyspark.sql import SparkSession
 spark = SparkSession.active()
 
 def tell(batches):
-    import spark_entities.udfs
+    from spark_entities import udfs
     for batch in batches:
         told = batch.assign(udfs=udfs.__file__, cwd=os.getcwd(), prefix=sys.prefix)
         yield told[["udfs", "cwd", "prefix"]]
@@ -35,35 +33,6 @@ print(json.dumps({"status": status, "told": [list(row) for row in rows.distinct(
 """
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel from a copy of the sources, as a build leaves files among them."""
-    copy = folder / "sources"
-    for name in ("jobs", "udfs"):
-        shutil.copytree(ROOT / name, copy / name)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, copy)
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def make_environment(folder: Path) -> Path:
-    """Make an environment that has the wheel; what it needs, it takes from that of the tests.
-
-    A whole environment, with torch, would be packed for minutes. A path that is appended brings no
-    source tree with it, as the editable installation of the tests does.
-    """
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-    python = str(folder / "bin" / "python")
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps"]
-    subprocess.run([*install, "--no-index", str(build_wheel(folder.parent / "dist"))], check=True)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    needed = sysconfig.get_paths()["purelib"]
-    (packages / "needed.pth").write_text(f"import sys; sys.path.append({needed!r})\n")
-    return folder
-
-
 def pack(folder: Path, archive: Path) -> None:
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
         tar.add(folder, ".")
@@ -71,7 +40,8 @@ def pack(folder: Path, archive: Path) -> None:
 
 @pytest.mark.slow
 def test_executors_take_code_and_model_from_archives(tmp_path):
-    environment = make_environment(tmp_path / "environment")
+    wheel = build_wheel(tmp_path / "dist")
+    environment = make_environment(tmp_path / "environment", wheel).parents[1]
     shutil.copytree(ROOT / "udfs" / "bundled", tmp_path / "here" / "model")
     pack(environment, tmp_path / "environment.tar.gz")
     pack(tmp_path / "here" / "model", tmp_path / "model.tar.gz")
@@ -96,7 +66,6 @@ def test_executors_take_code_and_model_from_archives(tmp_path):
 
 def submit(master: str, folder: Path, environment: Path) -> dict[str, object]:
     """Submit the job from a folder without a source tree; returns what it prints last."""
-    home = Path(pyspark.__file__).parent
     archives = [f"{folder}/environment.tar.gz#environment", f"{folder}/model.tar.gz#model"]
     settings = {
         "spark.archives": ",".join(archives),
@@ -109,12 +78,12 @@ def submit(master: str, folder: Path, environment: Path) -> dict[str, object]:
     configured = [part for key, value in settings.items() for part in ("--conf", f"{key}={value}")]
     done = subprocess.run(
         [
-            *[home / "bin" / "spark-submit", "--master", master, *configured, "submitted.py"],
+            *[SPARK_HOME / "bin" / "spark-submit", "--master", master, *configured, "submitted.py"],
             *["--input.path", str(folder / "in-*.json"), "--input.format", "json"],
             *["--model.name", "./model", "--output.path", str(folder / "out")],
         ],
         cwd=folder / "here",
-        env={**os.environ, "SPARK_HOME": str(home), "PYTHONPATH": ""},
+        env={**os.environ, "SPARK_HOME": str(SPARK_HOME), "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,
