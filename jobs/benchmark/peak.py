@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from spark_entities.jobs.benchmark.engine import free_classifier
+from spark_entities.jobs.benchmark.plumbing import free_classifier
 from spark_entities.udfs import worker
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
