@@ -4,10 +4,12 @@ VENV ?= .venv
 CORPORA ?= corpora
 BUNDLED ?= build/bundled
 BIN := $(VENV)/bin
+# Two processes; a file stays in one, and files start in the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-faults parity memory benchmark profile docs notebook lint format evaluate bundled-model dist clean java
+.PHONY: help demo test test-all test-unit test-faults parity memory benchmark profile docs notebook lint format evaluate bundled-model dist clean java
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +27,10 @@ demo: java $(READY)  ## find entities in the bundled documents with the bundled 
 	$(BIN)/spark-entities enrich --config conf/demo.yaml
 
 test: java $(READY)  ## run all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: java $(READY)  ## run all tests, the slow ones and those of clusters and PostgreSQL too
+	$(PYTEST)
 
 test-faults: java $(READY)  ## break the job in every way there is a test for, and print what became of it
 	$(BIN)/python -m tests.faults

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A deadline would be a timed test, and the machines are noisy.
 settings.register_profile("spark-entities", max_examples=500, deadline=None)
 settings.load_profile("spark-entities")
+
+# Folders whose files take minutes, the longest first.
+LONG = ("gpu", "faults", "spark", "parity")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files first: of two processes, none then waits for the other's last file."""
+    tests = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0] if item.path.is_relative_to(tests) else ""
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
