@@ -21,6 +21,7 @@ DEV = [
     "pytest",
     "pytest-xdist",
     "ruff",
+    "setuptools>=77",
     "types-PyYAML",
 ]
 

@@ -47,12 +47,11 @@ from spark_entities import EnrichConfig, TokenClassifier, enrich, make_entities_
 
 def found(documents: DataFrame, arguments: list[str]) -> DataFrame:
     column: Column = make_entities_udf()(F.col("text"))
-    config: EnrichConfig = read_config(EnrichConfig, arguments, program="mine")
+    config: EnrichConfig = read_config(arguments)
     return enrich(documents.withColumn("found", column), config)
 
 
 classifier: TokenClassifier = TokenClassifier.load(device="cpu")
-make_entities_udf(device="cpu")
 """
 
 
