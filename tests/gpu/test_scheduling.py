@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.processes import run_module
 
 
@@ -26,6 +28,7 @@ def test_two_executors_load_the_model_once_each_on_their_own_gpu():
     ]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_handed_another_gpu_loads_for_it_and_keeps_both():
     result = run("several_gpus_each")
     assert [result[turn]["loads"] for turn in ("first", "other", "first again", "other again")] == [
@@ -36,6 +39,7 @@ def test_a_worker_that_is_handed_another_gpu_loads_for_it_and_keeps_both():
     ]
 
 
+@pytest.mark.slow
 def test_tasks_of_a_resource_profile_compute_on_the_gpu_it_gives_them():
     result = run("by_profile")
     assert result["with"] == {"rows": 32, "loads": {"cuda:4": 1, "cuda:6": 1}}
