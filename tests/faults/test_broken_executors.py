@@ -48,6 +48,7 @@ def test_nothing_leaks_while_workers_and_executors_break(results):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.fault("a task that stands still", "speculation, on two hosts of a standalone cluster")
 def test_of_a_task_and_its_speculative_twin_one_is_published():
     result = run_module("tests.faults.speculation")

@@ -3,6 +3,8 @@ import pytest
 from spark_entities.jobs.benchmark.race import Scenario, compare
 from spark_entities.jobs.benchmark.rivals import METER_FOLDER
 
+pytestmark = pytest.mark.slow  # ours and its rivals, each in workers of their own
+
 
 @pytest.fixture(scope="module")
 def compared(spark, tmp_path_factory):

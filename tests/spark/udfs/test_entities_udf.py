@@ -2,7 +2,13 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
-from spark_entities import ClassifyOptions, ConfigError, TokenClassifier, make_entities_udf
+from spark_entities import (
+    ClassifyOptions,
+    ConfigError,
+    ModelOptions,
+    TokenClassifier,
+    make_entities_udf,
+)
 from spark_entities.udfs.worker import metered_type
 
 TEXTS = [
@@ -15,11 +21,14 @@ TEXTS = [
     "Anna " * 600,
 ]
 
+# Sums of a smaller format depend on how many threads share them.
+MODEL = ModelOptions(precision="float32")
+
 
 def classify(spark, texts, kind, strategy="first", num_partitions=2):
     options = ClassifyOptions(aggregation_strategy=strategy)
     df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
-    udf = make_entities_udf(classify_options=options, kind=kind)
+    udf = make_entities_udf(MODEL, options, kind)
     df = df.repartition(num_partitions).withColumn("result", udf(F.col("text")))
     assert df.schema["result"].dataType == from_arrow_type(metered_type(strategy))
     rows = {row["id"]: row["result"].asDict(recursive=True) for row in df.collect()}
@@ -31,7 +40,7 @@ def classify(spark, texts, kind, strategy="first", num_partitions=2):
 @pytest.fixture(scope="module", params=["first", "none"])
 def expected(request):
     options = ClassifyOptions(aggregation_strategy=request.param)
-    return request.param, TokenClassifier.load(None, options, "cpu").classify(TEXTS).to_pylist()
+    return request.param, TokenClassifier.load(MODEL, options, "cpu").classify(TEXTS).to_pylist()
 
 
 @pytest.mark.parametrize("kind", ["pandas", "arrow"])
