@@ -11,6 +11,7 @@ def run(scenario: str) -> Any:
     return run_module("tests.gpu.cluster", scenario)
 
 
+@pytest.mark.slow
 def test_two_executors_load_the_model_once_each_on_their_own_gpu():
     result = run("one_gpu_each")
     assert result["first"] == {"rows": 128, "loads": {"cuda:4": 1, "cuda:6": 1}}
