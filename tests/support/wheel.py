@@ -70,5 +70,5 @@ def run(python: Path, *command: str | Path, cwd: Path, path: Path | None = None)
     done = subprocess.run(
         command, cwd=cwd, env=os.environ | settings, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout

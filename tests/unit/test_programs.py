@@ -1,15 +1,15 @@
 """The programs run as files, as spark-submit runs them: what they find, and what they hide."""
 
 import os
+import re
 import subprocess
-import sys
 
 import pytest
 
 from tests.support.processes import ROOT
 from tests.support.wheel import make_environment
 
-PROGRAMS = ("enrich", "check", "evaluate", "finetune")
+ENRICH = ROOT / "jobs" / "enrich.py"
 FOREIGN = ("config", "report", "output")  # rooms of ours are called so too
 ASKED = "import sys, config, report, output; print(config.__file__, report.__file__, sys.path)\n"
 
@@ -29,45 +29,45 @@ def foreign(tmp_path):
     return folder
 
 
-def ask(python, program, foreign, *flags):
+def ask(python, program, *path, flags=()):
     """Run a program for its help, and ask it then where it finds `config` and `report`."""
     done = subprocess.run(
         [python, *flags, "-i", program, "--help"],
-        cwd=foreign.parent,
-        env=os.environ | {"PYTHONPATH": str(foreign)},
+        cwd=path[0].parent,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
         input=ASKED,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "usage: " in done.stdout
+    assert "usage: " in done.stdout, done.stderr
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_hides_no_package_that_is_named_as_a_room(foreign, name):
-    told = ask(sys.executable, ROOT / "jobs" / f"{name}.py", foreign)
-    assert told.startswith(f"{foreign}/config.py {foreign}/report.py ")
-
-
 @pytest.mark.parametrize("flags", [(), ("-P",)])
-def test_a_program_of_a_checkout_that_is_not_installed_runs_and_hides_nothing(bare, foreign, flags):
-    told = ask(bare, ROOT / "jobs" / "enrich.py", foreign, *flags)
+def test_a_program_of_a_checkout_needs_no_installation_and_hides_no_package(bare, foreign, flags):
+    told = ask(bare, ENRICH, foreign, flags=flags)
     assert told.startswith(f"{foreign}/config.py {foreign}/report.py ")
     assert told.endswith(f", '{ROOT}']")  # last
 
 
-def test_a_link_to_a_program_runs_as_the_program_does(bare, foreign):
+def test_a_link_to_a_program_does_as_the_program(bare, foreign):
     link = foreign.parent / "started.py"
-    link.symlink_to(ROOT / "jobs" / "enrich.py")
+    link.symlink_to(ENRICH)
     assert ask(bare, link, foreign).startswith(f"{foreign}/config.py {foreign}/report.py ")
 
 
-def test_a_copy_of_a_program_adds_no_folder_to_the_path(foreign):
-    """As spark-submit makes in a folder for all, which must not become one of packages."""
-    copy = foreign.parent / "fetched" / "enrich.py"
-    copy.parent.mkdir()
-    copy.write_text((ROOT / "jobs" / "enrich.py").read_text("utf-8"))
+def test_a_program_that_spark_fetched_takes_no_packages_from_beside_its_folder(bare, foreign):
+    fetched = foreign.parent / "fetched" / "enrich.py"  # as /tmp/spark-…/enrich.py
+    fetched.parent.mkdir()
+    fetched.write_bytes(ENRICH.read_bytes())
     (foreign.parent / "spark_entities").mkdir()
-    told = ask(sys.executable, copy, foreign)
-    assert f"'{foreign.parent}'" not in told
+    assert f"'{foreign.parent}'" not in ask(bare, fetched, foreign, ROOT)
+
+
+@pytest.mark.parametrize("name", ["check", "evaluate", "finetune"])
+def test_the_other_programs_begin_as_enrich_does(name):
+    (first,) = re.findall(r"^if not __package__:.*?\n\n", ENRICH.read_text("utf-8"), re.M | re.S)
+    _, found, imports = ENRICH.with_stem(name).read_text("utf-8").partition(first)
+    assert found
+    assert "\nfrom spark_entities" in imports

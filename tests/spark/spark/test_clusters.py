@@ -39,7 +39,8 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 @pytest.mark.slow
-def test_executors_take_code_and_model_from_archives(tmp_path):
+def test_executors_take_code_and_model_from_archives(tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # workers would find a source tree by it
     wheel = build_wheel(tmp_path / "dist")
     environment = make_environment(tmp_path / "environment", wheel).parents[1]
     shutil.copytree(ROOT / "udfs" / "bundled", tmp_path / "here" / "model")
