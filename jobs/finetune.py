@@ -15,7 +15,8 @@ from pathlib import Path
 if not __package__:  # run as a file, whose folder must not hide packages named as rooms of ours
     here = Path(__file__).resolve().parent
     sys.path = [path for path in sys.path if Path(path).resolve() != here]
-    sys.path += [str(here.parent)] if here.name == "jobs" else []  # a checkout, maybe not installed
+    if here.name == "jobs" and (here.parent / "spark_entities").is_dir():  # a checkout
+        sys.path.append(str(here.parent))
 
 import argparse
 import logging

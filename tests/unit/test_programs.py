@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -63,6 +64,17 @@ def test_a_program_that_spark_fetched_takes_no_packages_from_beside_its_folder(b
     fetched.write_bytes(ENRICH.read_bytes())
     (foreign.parent / "spark_entities").mkdir()
     assert f"'{foreign.parent}'" not in ask(bare, fetched, foreign, ROOT)
+
+
+def test_a_program_of_an_installed_package_makes_no_jobs_importable(bare, foreign):
+    """As conf/Dockerfile runs it, by a link."""
+    packages, unneeded = foreign.parent / "packages", shutil.ignore_patterns("bundled")
+    shutil.copytree(ROOT / "spark_entities", packages / "spark_entities", ignore=unneeded)
+    link = foreign.parent / "enrich.py"
+    link.symlink_to(packages / "spark_entities" / "jobs" / "enrich.py")
+    told = ask(bare, link, foreign, packages)
+    assert told.startswith(f"{foreign}/config.py {foreign}/report.py ")
+    assert f"'{packages}/spark_entities" not in told
 
 
 @pytest.mark.parametrize("name", ["check", "evaluate", "finetune"])
