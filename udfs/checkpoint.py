@@ -153,6 +153,11 @@ def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:
 
     """
     if options.name == BUNDLED:
+        if not BUNDLED_FOLDER.is_dir():
+            raise ModelLoadError(
+                f"model.name={BUNDLED!r} cannot be read out of a zip. Install the wheel, or give "
+                f"the folder of a checkpoint."
+            )
         return BUNDLED_FOLDER, options
     folder = Path(options.name).expanduser()
     if folder.is_dir():

@@ -55,6 +55,14 @@ classifier: TokenClassifier = TokenClassifier.load(device="cpu")
 """
 
 
+REFUSED = """
+import sys
+from spark_entities.jobs.enrich import main
+sys.stderr = sys.stdout
+print(main(["--input.path", "in", "--output.path", "out"]))
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     return build_wheel(tmp_path_factory.mktemp("dist"))
@@ -129,6 +137,12 @@ def test_py_files_take_the_zip_where_it_is_not_installed(wheel, bare, here):
     submit = [SPARK_HOME / "bin" / "spark-submit", "--py-files", "spark-entities.zip"]
     run(bare, *submit, "submitted.py", *settings(here), "--model.name", "model", cwd=here)
     assert words(here) == ["Emma", "Londen"]
+
+
+def test_the_bundled_model_is_refused_in_a_zip(wheel, bare, here):
+    said = run(bare, bare, "-c", REFUSED, cwd=here, path=wheel)
+    assert said.startswith("refused: model.name='bundled' cannot be read out of a zip. Install ")
+    assert said.endswith("\n2\n")
 
 
 @pytest.mark.slow
