@@ -41,7 +41,8 @@ from spark_entities.jobs.enrichment.prepare import (
 from spark_entities.jobs.output.lock import check_free
 from spark_entities.jobs.report.terminal import make_console
 from spark_entities.jobs.spark.preflight import weights_bytes
-from spark_entities.jobs.spark.session import is_client, task_slots
+from spark_entities.jobs.spark.session import is_client
+from spark_entities.jobs.spark.workers import task_slots
 from spark_entities.jobs.tables.reading import check_input
 from spark_entities.jobs.tables.spreading import plan_spread
 from spark_entities.udfs.checkpoint import Checkpoint
@@ -134,7 +135,7 @@ def find_devices(spark: SparkSession) -> list[Row]:
             rows = pa.array([describe_device()], DEVICE_TYPE)
             yield pa.RecordBatch.from_struct_array(rows)
 
-    slots = 1 if is_remote() else task_slots(spark)
+    slots = task_slots(spark)
     tasks = spark.range(0, slots, 1, slots)
     schema = cast("StructType", from_arrow_type(DEVICE_TYPE))
     try:

@@ -24,7 +24,7 @@ from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 if TYPE_CHECKING:
     from spark_entities.jobs.config import EnrichConfig, read_config
     from spark_entities.jobs.enrich import enrich
-    from spark_entities.jobs.spark.session import keep_workers
+    from spark_entities.jobs.spark.workers import keep_workers
     from spark_entities.udfs.classifier import TokenClassifier
     from spark_entities.udfs.entities_udf import make_entities_udf
 
@@ -49,7 +49,7 @@ _LAZY = {
     "EnrichConfig": "jobs.config",
     "TokenClassifier": "udfs.classifier",
     "enrich": "jobs.enrich",
-    "keep_workers": "jobs.spark.session",
+    "keep_workers": "jobs.spark.workers",
     "make_entities_udf": "udfs.entities_udf",
     "read_config": "jobs.config",
 }

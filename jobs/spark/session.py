@@ -1,5 +1,6 @@
-"""The Spark session of a job: the one that is there, or one of its own; and its Python workers.
+"""The Spark session of a job: the one that is there, or one of its own.
 
+Enters: `spark.master` and `spark.config`. Leaves: a session, classic or a client of Spark Connect.
 Must not import: torch, transformers.
 """
 
@@ -8,13 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import pandas as pd
 from pyspark.sql import SparkSession
-from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import REDACTED, SparkSection, is_secret, resolve_secrets
@@ -104,47 +100,3 @@ def _connect(section: SparkSection) -> SparkSession:
     for key, value in resolve_secrets(section.config).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
-
-
-def task_slots(spark: SparkSession) -> int:
-    """Count the tasks that run at once."""
-    cores = spark.sparkContext.defaultParallelism
-    return max(1, cores // int(spark.conf.get("spark.task.cpus", "1") or 1))
-
-
-@contextmanager
-def keep_workers(
-    spark: SparkSession, slots: int | None = None, every_seconds: float = 20
-) -> Iterator[None]:
-    """Keep Python workers, and the models in them, while nothing runs.
-
-    Spark ends workers after a minute without any Python in their executor, and has no setting for
-    it. Inside this context a task that does nothing goes to each slot from time to time.
-
-    Args:
-        spark: the session.
-        slots: how many tasks run at once; what Spark says when absent, which a client of Spark
-            Connect cannot see.
-        every_seconds: how often.
-
-    """
-    if slots is None:
-        slots = 1 if is_remote() else task_slots(spark)
-
-    @pandas_udf("long")  # type: ignore[call-overload,untyped-decorator]
-    def nothing(values: pd.Series) -> pd.Series:
-        return values
-
-    def touch() -> None:
-        while not done.wait(every_seconds):
-            touched = spark.range(0, slots, 1, slots).select(nothing("id"))
-            touched.write.format("noop").mode("overwrite").save()
-
-    done = threading.Event()
-    toucher = threading.Thread(target=touch, name="keep-workers", daemon=True)
-    toucher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        toucher.join()

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.spark.session import task_slots
+from spark_entities.jobs.spark.workers import task_slots
 from spark_entities.jobs.tables.columns import quoted
 
 log = logging.getLogger("spark_entities.tables")

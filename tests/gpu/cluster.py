@@ -25,7 +25,8 @@ from pyspark.sql import functions as F
 
 from spark_entities.jobs.check import find_devices
 from spark_entities.jobs.config import SparkSection
-from spark_entities.jobs.spark.session import keep_workers, make_session
+from spark_entities.jobs.spark.session import make_session
+from spark_entities.jobs.spark.workers import keep_workers
 from spark_entities.udfs.entities_udf import make_entities_udf
 from tests.gpu import fake_gpus
 

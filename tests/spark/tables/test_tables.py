@@ -1,7 +1,7 @@
 import pytest
 from pyspark.sql import functions as F
 
-from spark_entities.jobs.spark.session import task_slots
+from spark_entities.jobs.spark.workers import task_slots
 from spark_entities.jobs.tables.spreading import spread
 
 
