@@ -26,12 +26,7 @@ _DAEMON = "spark.python.use.daemon"
 _PYTHON_MEMORY = "spark.executor.pyspark.memory"
 _OVERHEAD = "spark.executor.memoryOverhead"
 _ARROW_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
-_IDLE_TIMEOUTS = {
-    "spark.python.worker.idleTimeoutSeconds": "spark.python.worker.killOnIdleTimeout",
-    "spark.sql.execution.pyspark.udf.idleTimeoutSeconds": (
-        "spark.sql.execution.pyspark.udf.killOnIdleTimeout"
-    ),
-}
+_WITH_IDLE_TIMEOUT = "spark.python.worker", "spark.sql.execution.pyspark.udf"
 
 _MIB = 1 << 20
 _LIBRARIES_BYTES = 1024 * _MIB  # torch, transformers and a buffer of documents, beside the model
@@ -44,7 +39,6 @@ class Finding:
 
     name: str
     message: str
-    is_error: bool = True
 
     def __str__(self) -> str:
         admit = " Or name it in spark.allow." if self.name in get_args(Allowed) else ""
@@ -65,18 +59,13 @@ def check_settings(
         ConfigError: with all findings that are errors, one a line.
 
     """
-    read = Properties(properties)
-    found = chain(
-        _model_loads(read),
-        _devices(read),
-        _idle_parts(read),
-        _memory(read, checkpoint),
-    )
-    findings = [finding for finding in found if finding.name not in allowed]
-    errors = [finding for finding in findings if finding.is_error]
+    given = Properties(properties)
+    found = chain(_model_loads(given), _lost_gpus(given))
+    errors = [finding for finding in found if finding.name not in allowed]
+    warnings = [*_idle_parts(given), *_little_memory(given, checkpoint)]
     if errors:
         raise ConfigError("\n".join(map(str, errors)))
-    return findings
+    return warnings
 
 
 def own_properties(section: SparkSection) -> dict[str, str]:
@@ -102,14 +91,14 @@ def _model_loads(given: Properties) -> Iterator[Finding]:
     if 0 < given.task_gpus < 1:
         yield Finding(
             name="tasks-share-gpu",
-            message=f"{TASK_GPUS}={given.task_gpus:g}: {1 / given.task_gpus:.0f} tasks "
-            f"share a GPU, and the worker of each loads the model. Set it to 1.",
+            message=f"{TASK_GPUS}={given.task_gpus:g}: {1 / given.task_gpus:.0f} tasks share a "
+            f"GPU, and the worker of each loads the model. Set it to 1.",
         )
     if given.gpus > 1:
         yield Finding(
             name="several-gpus-per-executor",
-            message=f"{GPUS}={given.gpus:g}: Spark hands a worker one GPU and then another, "
-            f"and it loads the model on each. Set it to 1, and have more executors.",
+            message=f"{GPUS}={given.gpus:g}: Spark hands a worker one GPU and then another, and it "
+            f"loads the model on each. Set it to 1, and have more executors.",
         )
     if not given.is_on(_REUSE, default=True):
         yield Finding(
@@ -123,7 +112,8 @@ def _model_loads(given: Properties) -> Iterator[Finding]:
             message=f"{_DAEMON}=false: Spark keeps no worker, so that each task loads the model. "
             f"Set it to true.",
         )
-    for key, kills in _IDLE_TIMEOUTS.items():
+    for part in _WITH_IDLE_TIMEOUT:
+        key, kills = f"{part}.idleTimeoutSeconds", f"{part}.killOnIdleTimeout"
         seconds = given.number(key, 0)
         if seconds and given.is_on(kills, default=False):
             yield Finding(
@@ -133,110 +123,108 @@ def _model_loads(given: Properties) -> Iterator[Finding]:
             )
 
 
-def _devices(given: Properties) -> Iterator[Finding]:
-    """Find what keeps tasks from their GPU."""
-    if given.is_local and (given.gpus or given.task_gpus):
-        yield Finding(
-            name="gpus-in-local-mode",
-            is_error=False,
-            message=f"{GPUS} and {TASK_GPUS} mean nothing to spark.master={given.master}: "
-            f"every task takes the first GPU that is visible. Run one task at a time, or start a "
-            f"standalone master.",
-        )
-        return
-    if given.gpus and not given.task_gpus:
+def _lost_gpus(given: Properties) -> Iterator[Finding]:
+    """Find what keeps tasks from their GPU; that local mode assigns none is a warning."""
+    without = f"{GPUS}={given.gpus:g} without"
+    if given.gpus and not given.task_gpus and not given.is_local:
         yield Finding(
             name="gpu-not-assigned",
-            message=f"{GPUS}={given.gpus:g} without {TASK_GPUS}: no task is told which GPU is "
-            f"its own. Set {TASK_GPUS} to 1.",
+            message=f"{without} {TASK_GPUS}: no task is told which GPU is its own. Set {TASK_GPUS} "
+            f"to 1.",
         )
-    if given.task_gpus and not given.gpus and _STARTED not in given:
+    if given.task_gpus and not given.gpus and not given.is_local and _STARTED not in given:
         yield Finding(
             name="gpu-without-executor",
-            message=f"{TASK_GPUS}={given.task_gpus:g} without {GPUS}: Spark does not start "
-            f"so. Set {GPUS} to 1.",
+            message=f"{TASK_GPUS}={given.task_gpus:g} without {GPUS}: Spark does not start so. Set "
+            f"{GPUS} to 1.",
         )
     if given.gpus and _SCRIPT not in given and given.master.startswith(("yarn", "k8s")):
         yield Finding(
             name="no-discovery-script",
-            message=f"{GPUS}={given.gpus:g} without {_SCRIPT}: executors do not find their "
-            f"GPUs. Set it to conf/gpu-discovery.sh, as executors see it.",
+            message=f"{without} {_SCRIPT}: executors do not find their GPUs. Set it to "
+            f"conf/gpu-discovery.sh, as executors see it.",
         )
     if given.gpus and _VENDOR not in given and given.master.startswith("k8s"):
         yield Finding(
             name="no-gpu-vendor",
-            message=f"{GPUS}={given.gpus:g} without {_VENDOR}: Kubernetes does not know which "
-            f"resource that is. Set it to nvidia.com.",
+            message=f"{without} {_VENDOR}: Kubernetes does not know which resource that is. Set it "
+            f"to nvidia.com.",
+        )
+    if given.gpus and given.size(_PYTHON_MEMORY, 0, "m"):
+        yield Finding(
+            name="address-space-limit",
+            message=f"{_PYTHON_MEMORY} limits a worker's address space, of which CUDA reserves far "
+            f"more than it uses. Remove it; {_OVERHEAD} bounds the memory itself.",
         )
 
 
 def _idle_parts(given: Properties) -> Iterator[Finding]:
     """Find what keeps GPUs or cores from having work."""
+    if given.is_local and (given.gpus or given.task_gpus):
+        yield Finding(
+            name="gpus-in-local-mode",
+            message=f"{GPUS} and {TASK_GPUS} mean nothing to spark.master={given.master}: every "
+            f"task takes the first GPU that is visible. Run one task at a time, or start a "
+            f"standalone master.",
+        )
     if given.is_local:
         return
     if given.task_gpus > 1:
         yield Finding(
             name="task-takes-several-gpus",
-            is_error=False,
-            message=f"{TASK_GPUS}={given.task_gpus:g}: a task computes on one GPU, and the "
-            f"others idle. Set it to 1.",
+            message=f"{TASK_GPUS}={given.task_gpus:g}: a task computes on one GPU, and the others "
+            f"idle. Set it to 1.",
         )
-    if not given.tasks_by_gpus or CORES not in given:
+    by_cores, by_gpus = given.tasks_by_cores, given.tasks_by_gpus
+    if not by_gpus or CORES not in given:
         return
     cpus = f"{CORES}={given.cores:g} with {TASK_CPUS}={given.task_cpus:g}"
-    if given.tasks_by_cores > given.tasks_by_gpus:
+    idle = f"idle. Set {TASK_CPUS} to {given.cores // by_gpus:g}."
+    if by_cores > by_gpus:
         yield Finding(
             name="idle-cores",
-            is_error=False,
-            message=f"{cpus}: the GPUs admit {given.tasks_by_gpus} task(s) at once, and the "
-            f"other cores idle. Set {TASK_CPUS} to {given.cores // given.tasks_by_gpus:g}.",
+            message=f"{cpus}: the GPUs admit {by_gpus} task(s) at once, and the other cores {idle}",
         )
-    if given.tasks_by_cores < given.tasks_by_gpus:
+    if by_cores < by_gpus:
         yield Finding(
             name="idle-gpus",
-            is_error=False,
-            message=f"{cpus}: the cores admit {given.tasks_by_cores} task(s) at once, and the "
-            f"other GPUs idle. Set {TASK_CPUS} to {given.cores // given.tasks_by_gpus:g}.",
+            message=f"{cpus}: the cores admit {by_cores} task(s) at once, and the other GPUs "
+            f"{idle}",
         )
 
 
-def _memory(given: Properties, checkpoint: Checkpoint) -> Iterator[Finding]:
+def _little_memory(given: Properties, checkpoint: Checkpoint) -> Iterator[Finding]:
     """Find what leaves a worker without memory."""
     workers = max(1, given.tasks_by_gpus or given.tasks_by_cores)
     model_bytes = weights_bytes(checkpoint, on_gpu=bool(given.gpus))
     needed = workers * (model_bytes + _LIBRARIES_BYTES)
     need = f"{workers} Python worker(s) with the model need about {needed // _MIB} MiB"
     python_memory = given.size(_PYTHON_MEMORY, 0, "m")
-    if python_memory and given.gpus:
-        yield Finding(
-            name="address-space-limit",
-            message=f"{_PYTHON_MEMORY} limits a worker's address space, of which CUDA reserves far "
-            f"more than it uses. Remove it; {_OVERHEAD} bounds the memory itself.",
-        )
-    elif 0 < python_memory < needed:
+    if 0 < python_memory < needed and not given.gpus:
         yield Finding(
             name="little-python-memory",
-            is_error=False,
             message=f"{_PYTHON_MEMORY} is {python_memory // _MIB} MiB; {need}. Raise it, or remove "
             f"it.",
         )
-    if given.master.startswith(("yarn", "k8s")) and not python_memory:
-        heap = given.size("spark.executor.memory", 1024 * _MIB, "m")
-        share = 0.4 if given.master.startswith("k8s") else 0.1
-        share = given.number("spark.executor.memoryOverheadFactor", share)
-        overhead = given.size(_OVERHEAD, max(384 * _MIB, int(share * heap)), "m")
-        if overhead < needed:
-            yield Finding(
-                name="little-memory-overhead",
-                is_error=False,
-                message=f"{_OVERHEAD} is {overhead // _MIB} MiB; {need}, or the cluster manager "
-                f"ends the executor. Set it to {needed // _MIB}m.",
-            )
+    on_cluster = given.master.startswith(("yarn", "k8s"))
+    if on_cluster and not python_memory and (overhead := _overhead_bytes(given)) < needed:
+        yield Finding(
+            name="little-memory-overhead",
+            message=f"{_OVERHEAD} is {overhead // _MIB} MiB; {need}, or the cluster manager ends "
+            f"the executor. Set it to {needed // _MIB}m.",
+        )
     arrow_bytes = given.size(_ARROW_BYTES, 64 * _MIB, "b")
     if not 0 < arrow_bytes <= _MOST_ARROW_BYTES:
         yield Finding(
             name="large-arrow-batches",
-            is_error=False,
             message=f"{_ARROW_BYTES}={arrow_bytes}: a worker holds several such batches at once. "
             f"Set it to {64 * _MIB} (64 MiB).",
         )
+
+
+def _overhead_bytes(given: Properties) -> int:
+    """Return what an executor has beside its heap, on YARN or Kubernetes."""
+    heap = given.size("spark.executor.memory", 1024 * _MIB, "m")
+    share = 0.4 if given.master.startswith("k8s") else 0.1
+    share = given.number("spark.executor.memoryOverheadFactor", share)
+    return given.size(_OVERHEAD, max(384 * _MIB, int(share * heap)), "m")

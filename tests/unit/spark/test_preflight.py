@@ -135,15 +135,6 @@ def test_what_is_meant_to_be_is_allowed_by_name(bundled):
         check_settings({"spark.python.worker.reuse": "false"}, bundled, ["tasks-share-gpu"])
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [(GPUS, "all"), ("spark.task.cpus", "-1"), ("spark.executor.pyspark.memory", "much")],
-)
-def test_a_value_that_is_no_number_is_refused(bundled, key, value):
-    with pytest.raises(ConfigError, match=f"{key}={value} is not a"):
-        check_settings({key: value}, bundled)
-
-
 def test_weights_of_half_the_size_need_half_the_memory():
     warning = {
         precision: check_settings(
