@@ -86,10 +86,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     shown = SparkConf(loadDefaults=False)
     shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
     SparkContext._ensure_initialized(conf=shown)
-    builder = SparkSession.builder.appName(name)
-    for key, value in config.items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    return SparkSession.builder.appName(name).config(map={**config}).getOrCreate()
 
 
 def _connect(section: SparkSection) -> SparkSession:
@@ -97,6 +94,4 @@ def _connect(section: SparkSection) -> SparkSession:
     builder = SparkSession.builder
     if section.master is not None:
         builder = builder.remote(section.master)
-    for key, value in resolve_secrets(section.config).items():
-        builder = builder.config(key, value)
-    return builder.getOrCreate()
+    return builder.config(map={**resolve_secrets(section.config)}).getOrCreate()
