@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from spark_entities.jobs.config import REDACTED, is_secret
+from spark_entities.jobs.config import REDACTED, is_secret, read_config, resolve_secrets
+from spark_entities.udfs.errors import ConfigError
 
 SECRETS = [
     "password",
@@ -28,3 +29,39 @@ def test_what_is_a_secret_here_is_hidden_by_spark_too(key):
 @pytest.mark.parametrize("key", ["tokenizer", "secretary", "keyspace", "passwords.file.format"])
 def test_what_only_sounds_like_a_secret_may_stand_in_a_configuration(key):
     assert not is_secret(key)
+
+
+def test_a_name_that_only_sounds_secret_is_none():
+    options = '{"tokenizer": "x", "spark.kubernetes.oauthTokenFile": "/run/token"}'
+    assert len(read_config(["--spark.config", options]).spark.config) == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("spark.config", "spark.hadoop.fs.s3a.secret.key"),
+        ("spark.config", "spark.ssl.keyPassword"),
+        ("spark.config", "spark.hadoop.fs.azure.account.key"),
+        ("input.options", "pwd"),
+        ("input.options", "api_key"),
+        ("input.options", "sfToken"),
+    ],
+)
+def test_a_secret_comes_from_elsewhere(monkeypatch, tmp_path, section, key):
+    with pytest.raises(ConfigError, match=f"{key}=… is a secret.*env:NAME") as refused:
+        read_config([f"--{section}", f'{{"{key}": "hunter2"}}'])
+    assert "hunter2" not in str(refused.value)
+
+    monkeypatch.setenv("HUNTER", "hunter2")
+    (tmp_path / "secret").write_text("hunter3\n")
+    for reference, secret in (("env:HUNTER", "hunter2"), (f"file:{tmp_path}/secret", "hunter3")):
+        config = read_config([f"--{section}", f'{{"{key}": "{reference}", "header": "true"}}'])
+        given = config.spark.config or config.input.options
+        assert secret not in repr(config)
+        assert resolve_secrets(given) == {key: secret, "header": "true"}
+
+
+@pytest.mark.parametrize("reference", ["env:NOBODY_SET_THIS", "file:/no/such/file"])
+def test_a_secret_that_is_not_there_is_refused(reference):
+    with pytest.raises(ConfigError, match=f"pwd={reference} refers to nothing"):
+        resolve_secrets({"pwd": reference})

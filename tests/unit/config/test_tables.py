@@ -1,4 +1,4 @@
-"""What is refused of the configuration of databases and layouts, before Spark starts."""
+"""What is refused of tables in databases, before Spark starts."""
 
 import json
 
@@ -33,10 +33,6 @@ READ = {"input.format": "jdbc", "input.options": {"url": URL, "dbtable": "articl
             {"input.options": {"URL": URL, "dbTable": "a", "query": "b"}},
             "exactly one of input.options.dbtable",
         ),
-        (
-            {"run.mode": "incremental", "output.mode": "append"},
-            "input.format='jdbc' with run.mode='incremental'",
-        ),
     ],
 )
 def test_an_input_that_is_no_table_of_a_database_is_refused(change, message):
@@ -63,31 +59,6 @@ def test_an_address_without_a_password_is_taken(url):
     options = json.dumps({"url": url, "query": "SELECT 1"})
     config = read_config(["--input.format", "jdbc", "--input.options", options])
     assert config.input.options["url"] == url
-
-
-MENTIONS = {
-    "output.layout": "mentions",
-    "output.path": "out",
-    "input.id_column": "id",
-    "errors.policy": "fail",
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("input.id_column", None, "output.layout='mentions' without input.id_column"),
-        ("errors.policy", "keep", "errors.policy='keep' with output.layout='mentions'"),
-        ("run.show_documents", "3", "run.show_documents=3 with output.layout='mentions'"),
-    ],
-)
-def test_mentions_need_to_know_their_documents(key, value, message):
-    assert message in refused(MENTIONS | {key: value})
-
-
-def test_mentions_have_no_texts_by_which_to_skip_documents():
-    flags = MENTIONS | {"run.skip_existing": "true", "output.mode": "append"}
-    assert "needs output.layout set to 'documents'" in refused(flags)
 
 
 WRITTEN = {
