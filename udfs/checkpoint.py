@@ -8,6 +8,7 @@ Nothing is accepted that can run code: weights are safetensors, custom code is n
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -64,14 +65,10 @@ class Checkpoint:
         path = self.folder / "tokenizer.json"
         if not path.exists():
             return self.max_positions - _USUAL_SPECIAL_TOKENS
-        tokenizer = Tokenizer.from_file(str(path))
-        return self.max_positions - int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        return self.max_positions - _count_special_tokens(path, path.stat().st_mtime_ns)
 
     def digest(self) -> str:
-        """Return the SHA-256 of the weights' file; of its files' digests, where there are several.
-
-        The weights are read once in a process.
-        """
+        """Return the SHA-256 of the weights' file; of its files' digests, where it has several."""
         return digest_files(self.weight_files, self.shared)
 
     def identify(self) -> str:
@@ -113,12 +110,17 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
         shared=shared,
     )
     if pinned.sha256 is not None and checkpoint.digest() != pinned.sha256:
-        # A bit that flipped loads without a word.
-        raise ModelLoadError(
+        raise ModelLoadError(  # a bit that flipped loads without a word
             f"model.sha256={pinned.sha256}, but the weights in {folder} have "
             f"{checkpoint.digest()}. Copy them again, or set model.sha256 to theirs."
         )
     return checkpoint
+
+
+@functools.cache
+def _count_special_tokens(path: Path, modified_ns: int) -> int:  # noqa: ARG001
+    """Read how many a tokenizer puts around a text, once for as long as its file is the same."""
+    return int(Tokenizer.from_file(str(path)).num_special_tokens_to_add(is_pair=False))
 
 
 def read_max_positions(folder: Path) -> int:
@@ -131,8 +133,7 @@ def read_max_positions(folder: Path) -> int:
 def usable_positions(config: Mapping[str, Any], model_max_length: float | None) -> int:
     """Return how many tokens a model takes at once, special tokens counted.
 
-    >>> usable_positions({"model_type": "xlm-roberta", "max_position_embeddings": 514,
-    ...                   "pad_token_id": 1}, 1e30)
+    >>> usable_positions({"model_type": "xlm-roberta", "max_position_embeddings": 514}, 1e30)
     512
     """
     limits = []

@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,7 @@ from spark_entities.jobs.spark.preflight import (
     own_properties,
     session_properties,
 )
+from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes, make_session
 from spark_entities.jobs.tables.columns import check_columns, group_columns
 from spark_entities.jobs.tables.reading import check_input, read_input
@@ -51,6 +52,7 @@ class Setup:
     config: EnrichConfig
     checkpoint: Checkpoint
     warnings: Sequence[Finding]
+    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,6 @@ class Prepared(Setup):
     output: Output
     quarantine: Output | None
     settings: Settings  # what its results depend on
-    started: float = field(default_factory=time.monotonic)
 
     @property
     def outputs(self) -> list[Output]:
@@ -108,7 +109,8 @@ def prepare(
     _ = config.output.staged_beside  # refuses one without a place
     check_folder(config.report.path)
     ready = set_up(spark, config, program=program)
-    documents = read_documents(ready)
+    with nullcontext() if spark else show_progress(ready.spark):  # columns of JSON take a pass
+        documents = read_documents(ready)
     quarantine = None
     if config.errors.quarantine_path is not None:
         apart = OutputSection(path=config.errors.quarantine_path, mode="append")
@@ -118,6 +120,7 @@ def prepare(
         config=config,
         checkpoint=ready.checkpoint,
         warnings=ready.warnings,
+        started=ready.started,
         documents=documents,
         run_id=config.run.id or new_run_id(),
         output=find_output(ready.spark, config.output, documents, config.input),

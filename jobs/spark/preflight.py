@@ -14,7 +14,7 @@ from typing import get_args
 from pyspark.sql import SparkSession
 
 from spark_entities.jobs.config import Allowed, SparkSection
-from spark_entities.jobs.spark.properties import CORES, GPUS, TASK_CPUS, TASK_GPUS, Properties
+from spark_entities.jobs.spark.properties import CORES, GPUS, TASK_CPUS, TASK_GPUS, SparkProperties
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
 
@@ -59,7 +59,7 @@ def check_settings(
         ConfigError: with all findings that are errors, one a line.
 
     """
-    given = Properties(properties)
+    given = SparkProperties(properties)
     found = chain(_model_loads(given), _lost_gpus(given))
     errors = [finding for finding in found if finding.name not in allowed]
     warnings = [*_idle_parts(given), *_little_memory(given, checkpoint)]
@@ -86,7 +86,7 @@ def weights_bytes(checkpoint: Checkpoint, *, on_gpu: bool) -> int:
     return checkpoint.num_weights * (2 if halved else 4)
 
 
-def _model_loads(given: Properties) -> Iterator[Finding]:
+def _model_loads(given: SparkProperties) -> Iterator[Finding]:
     """Find what loads the model more than once on a GPU; `spark.allow` may name these."""
     if 0 < given.task_gpus < 1:
         yield Finding(
@@ -123,7 +123,7 @@ def _model_loads(given: Properties) -> Iterator[Finding]:
             )
 
 
-def _lost_gpus(given: Properties) -> Iterator[Finding]:
+def _lost_gpus(given: SparkProperties) -> Iterator[Finding]:
     """Find what keeps tasks from their GPU; that local mode assigns none is a warning."""
     without = f"{GPUS}={given.gpus:g} without"
     if given.gpus and not given.task_gpus and not given.is_local:
@@ -158,7 +158,7 @@ def _lost_gpus(given: Properties) -> Iterator[Finding]:
         )
 
 
-def _idle_parts(given: Properties) -> Iterator[Finding]:
+def _idle_parts(given: SparkProperties) -> Iterator[Finding]:
     """Find what keeps GPUs or cores from having work."""
     if given.is_local and (given.gpus or given.task_gpus):
         yield Finding(
@@ -193,7 +193,7 @@ def _idle_parts(given: Properties) -> Iterator[Finding]:
         )
 
 
-def _little_memory(given: Properties, checkpoint: Checkpoint) -> Iterator[Finding]:
+def _little_memory(given: SparkProperties, checkpoint: Checkpoint) -> Iterator[Finding]:
     """Find what leaves a worker without memory."""
     workers = max(1, given.tasks_by_gpus or given.tasks_by_cores)
     model_bytes = weights_bytes(checkpoint, on_gpu=bool(given.gpus))
@@ -222,7 +222,7 @@ def _little_memory(given: Properties, checkpoint: Checkpoint) -> Iterator[Findin
         )
 
 
-def _overhead_bytes(given: Properties) -> int:
+def _overhead_bytes(given: SparkProperties) -> int:
     """Return what an executor has beside its heap, on YARN or Kubernetes."""
     heap = given.size("spark.executor.memory", 1024 * _MIB, "m")
     share = 0.4 if given.master.startswith("k8s") else 0.1

@@ -19,7 +19,7 @@ TASK_GPUS = "spark.task.resource.gpu.amount"
 _SHIFTS = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
-class Properties:
+class SparkProperties:
     """Spark's properties, read as numbers, sizes and switches."""
 
     def __init__(self, properties: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from spark_entities.jobs.spark.properties import (
     GPUS,
     TASK_CPUS,
     TASK_GPUS,
-    Properties,
+    SparkProperties,
 )
 from spark_entities.udfs.errors import ConfigError
 
@@ -14,7 +14,7 @@ from spark_entities.udfs.errors import ConfigError
 @pytest.mark.parametrize(("key", "value"), [(GPUS, "all"), (TASK_CPUS, "-1"), (TASK_GPUS, "")])
 def test_a_value_that_is_no_number_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"{key}={value} is not a number. Set it to 0 or more."):
-        Properties({key: value})
+        SparkProperties({key: value})
 
 
 @pytest.mark.parametrize(
@@ -31,21 +31,21 @@ def test_a_value_that_is_no_number_is_refused(key, value):
     ],
 )
 def test_a_size_is_read_as_spark_reads_it(value, unit, size):
-    assert Properties({"spark.x": value}).size("spark.x", 7, unit) == size
+    assert SparkProperties({"spark.x": value}).size("spark.x", 7, unit) == size
 
 
 @pytest.mark.parametrize("value", ["much", "1.5g", "8x", ""])
 def test_a_value_that_is_no_size_is_refused(value):
     with pytest.raises(ConfigError, match=f"spark.x={value} is not a size. Set it to one such as"):
-        Properties({"spark.x": value}).size("spark.x", 7, "m")
+        SparkProperties({"spark.x": value}).size("spark.x", 7, "m")
 
 
 def test_what_is_not_set_is_the_default():
-    nothing = Properties({})
+    nothing = SparkProperties({})
     assert (nothing.number("spark.x", 7), nothing.size("spark.x", 7, "m")) == (7, 7)
     assert nothing.is_on("spark.x", default=True)
     assert not nothing.is_on("spark.x", default=False)
-    assert not Properties({"spark.x": "False"}).is_on("spark.x", default=True)
+    assert not SparkProperties({"spark.x": "False"}).is_on("spark.x", default=True)
     assert "spark.x" not in nothing
 
 
@@ -54,4 +54,4 @@ def test_what_is_not_set_is_the_default():
     [("local", True), ("local[*]", True), ("local-cluster[2,1,1]", False), ("yarn", False)],
 )
 def test_local_mode_is_told_by_the_master(master, is_local):
-    assert Properties({"spark.master": master}).is_local is is_local
+    assert SparkProperties({"spark.master": master}).is_local is is_local
