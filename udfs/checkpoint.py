@@ -139,11 +139,16 @@ def usable_positions(config: Mapping[str, Any], model_max_length: float | None) 
     limits = []
     positions = config.get("max_position_embeddings")
     if isinstance(positions, int) and positions > 0:
-        fairseq = config.get("model_type") in _FAIRSEQ_POSITIONS
-        limits.append(positions - (config.get("pad_token_id", 1) + 1 if fairseq else 0))
+        limits.append(positions - first_position(config))
     if model_max_length is not None and model_max_length < _UNLIMITED:
         limits.append(int(model_max_length))
     return min(limits, default=_DEFAULT_POSITIONS)
+
+
+def first_position(config: Mapping[str, Any]) -> int:
+    """Return the position of a window's first token, as a model counts."""
+    fairseq = config.get("model_type") in _FAIRSEQ_POSITIONS
+    return int(config.get("pad_token_id", 1)) + 1 if fairseq else 0
 
 
 def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:

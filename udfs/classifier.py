@@ -22,7 +22,7 @@ from spark_entities.udfs.core.text import Text
 from spark_entities.udfs.core.windows import cut_windows
 from spark_entities.udfs.core.words import find_words
 from spark_entities.udfs.errors import InferenceError
-from spark_entities.udfs.forward import predict, sizes_for
+from spark_entities.udfs.forward import Launched, launch, sizes_for
 from spark_entities.udfs.model import LoadedModel, load_model
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 from spark_entities.udfs.pipeline import Classified, Pipeline
@@ -70,7 +70,7 @@ class TokenClassifier:
     @property
     def buffer_chars(self) -> int:
         """How many characters of text to classify at once, where there are more."""
-        return self.options.buffer_chars or sizes_for(self.model.device).buffer_chars
+        return self.options.buffer_chars or sizes_for(self.model).buffer_chars
 
     def classify(self, texts: Sequence[str | None]) -> pa.StructArray:
         """Classify some texts at once: one row each, in their order.
@@ -109,7 +109,11 @@ class TokenClassifier:
 
     def forward(self, encoding: Encoding) -> Predictions:
         """Run the model over all windows and keep, of each token, what its owner says."""
-        return predict(
+        return self.launch(encoding).collect()
+
+    def launch(self, encoding: Encoding) -> Launched:
+        """Begin `forward`: give the device its work, and do not wait until it is done."""
+        return launch(
             self.model,
             encoding,
             max_padded_tokens=self.options.max_padded_tokens,

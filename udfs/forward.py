@@ -13,12 +13,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from spark_entities.udfs.attention import Pack, packed, without_plans
 from spark_entities.udfs.core.arrays import Ints
-from spark_entities.udfs.core.batching import Batch, lay_out, plan_batches
+from spark_entities.udfs.core.batching import (
+    Batch,
+    lay_end_to_end,
+    lay_out,
+    plan_batches,
+    plan_packs,
+)
 from spark_entities.udfs.core.records import Cost, Encoding, Predictions
 from spark_entities.udfs.errors import DeviceError, InferenceError
 from spark_entities.udfs.memory import return_memory
@@ -32,28 +41,31 @@ class Sizes:
     """How large batches and buffers should be on a device."""
 
     max_padded_tokens: int
-    batch_cost_tokens: int  # what a batch costs beside its tokens
-    width_multiple: int
-    buffer_chars: int  # many batches, since their windows are sorted by length
+    buffer_chars: int
+    batch_cost_tokens: int = 0  # what a batch costs beside its tokens
+    width_multiple: int = 1
 
 
-# Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights.
+# Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights. Where
+# windows are padded, a buffer is many batches, since its windows are sorted by length; where they
+# lie end to end, it is a few packs, so that the first is soon there.
 # `spark_entities.jobs.benchmark sweep` measures the budgets.
 _SIZES = {
-    "cpu": Sizes(
-        max_padded_tokens=1024, batch_cost_tokens=32, width_multiple=1, buffer_chars=1 << 18
-    ),
+    "cpu": Sizes(max_padded_tokens=1024, buffer_chars=1 << 18, batch_cost_tokens=32),
     "cuda": Sizes(
-        max_padded_tokens=32_768, batch_cost_tokens=1024, width_multiple=8, buffer_chars=1 << 20
+        max_padded_tokens=32_768, buffer_chars=1 << 20, batch_cost_tokens=1024, width_multiple=8
     ),
 }
+_PACKED = Sizes(max_padded_tokens=65_536, buffer_chars=1 << 19, width_multiple=1024)
 _OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors of other classes
 _DEVICE_FAILED = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
 
-def sizes_for(device: torch.device) -> Sizes:
-    """Return the sizes that suit a device; those of a GPU for a kind that was never measured."""
-    return _SIZES.get(device.type, _SIZES["cuda"])
+def sizes_for(model: LoadedModel) -> Sizes:
+    """Return the sizes that suit a model; those of a GPU for a device that was never measured."""
+    if model.first_position is not None:
+        return _PACKED
+    return _SIZES.get(model.device.type, _SIZES["cuda"])
 
 
 @contextmanager
@@ -70,16 +82,49 @@ def _device_failures(device: torch.device) -> Iterator[None]:
         ) from error
 
 
-def predict(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launched:
+    """What the model says of a buffer, on its way from the device."""
+
+    label_ids: torch.Tensor  # int64, (num_tokens,), in main memory
+    scores: torch.Tensor  # float32, (num_tokens,)
+    probabilities: torch.Tensor | None  # float32, (num_tokens, num_labels)
+    cost: Cost
+    clock: Clock
+    device: torch.device
+
+    def collect(self) -> Predictions:
+        """Wait until all has arrived.
+
+        Raises:
+            InferenceError: if a score is not a finite number.
+            DeviceError: if the device has become unusable.
+
+        """
+        with _device_failures(self.device):
+            seconds = self.clock.seconds()
+        scores = self.scores.numpy()
+        if not np.isfinite(scores).all():
+            raise InferenceError("the model gave a score that is not a finite number")
+        return Predictions(
+            label_ids=self.label_ids.numpy(),
+            scores=scores,
+            probabilities=None if self.probabilities is None else self.probabilities.numpy(),
+            cost=self.cost + Cost(forward_seconds=seconds),
+        )
+
+
+def launch(
     model: LoadedModel,
     encoding: Encoding,
     *,
     max_padded_tokens: int | None,
     with_probabilities: bool,
-) -> Predictions:
-    """Run the model over all windows and keep, of each token, what its owner says.
+) -> Launched:
+    """Have the model run over all windows and keep, of each token, what its owner says.
 
-    Where memory runs out, the batch is halved, and so are all after it.
+    A GPU is given all its work, and not waited for. Where memory runs out, the batch is halved, and
+    so are all after it.
 
     Args:
         model: remembers the largest batch that its device can hold.
@@ -88,41 +133,63 @@ def predict(
         with_probabilities: keep those of all labels.
 
     Raises:
-        InferenceError: if a single window does not fit, or a score is not a finite number.
+        InferenceError: if a single window does not fit.
         DeviceError: if the device has become unusable.
 
     """
-    started = time.monotonic()
     lengths = encoding.windows.ends - encoding.windows.starts + model.frame.num_special_tokens
-    sizes = sizes_for(model.device)
     num_tokens, num_labels = len(encoding.tokens.ids), len(model.scheme.labels)
     shape = (num_tokens, num_labels) if with_probabilities else (0, num_labels)
-    with _device_failures(model.device), torch.inference_mode():
+    device = model.device
+    with _device_failures(device), torch.inference_mode(), without_plans(device):
+        clock = Clock(device)
         run = _Run(
             model=model,
             encoding=encoding,
-            widths=np.minimum(_round_up(lengths, sizes.width_multiple), model.max_positions),
-            max_padded_tokens=max_padded_tokens or sizes.max_padded_tokens,
-            batch_cost_tokens=sizes.batch_cost_tokens,
-            label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=model.device),
-            scores=torch.zeros(num_tokens, device=model.device),
-            probabilities=torch.zeros(shape, device=model.device),
+            lengths=lengths,
+            max_padded_tokens=max_padded_tokens or sizes_for(model).max_padded_tokens,
+            label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=device),
+            scores=torch.zeros(num_tokens, device=device),
+            probabilities=torch.zeros(shape, device=device),
         )
         num_padded_tokens = run.classify(np.arange(len(lengths)))
-        label_ids, scores = run.label_ids.cpu().numpy(), run.scores.cpu().numpy()
-        probabilities = run.probabilities.cpu().numpy() if with_probabilities else None
-    if not np.isfinite(scores).all():
-        raise InferenceError("the model gave a score that is not a finite number")
-    return Predictions(
-        label_ids=label_ids,
-        scores=scores,
-        probabilities=probabilities,
-        cost=Cost(
-            num_model_tokens=int(lengths.sum()),
-            num_padded_tokens=num_padded_tokens,
-            forward_seconds=time.monotonic() - started,
-        ),
+        kept = [run.label_ids, run.scores, *([run.probabilities] if with_probabilities else [])]
+        fetched = [tensor.to("cpu", non_blocking=True) for tensor in kept]
+        clock.stop()
+    return Launched(
+        label_ids=fetched[0],
+        scores=fetched[1],
+        probabilities=fetched[2] if with_probabilities else None,
+        cost=Cost(num_model_tokens=int(lengths.sum()), num_padded_tokens=num_padded_tokens),
+        clock=clock,
+        device=device,
     )
+
+
+class Clock:
+    """The time of a device between two points of its work."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._started = self._mark()
+
+    def stop(self) -> None:
+        """Mark the end."""
+        self._stopped = self._mark()
+
+    def seconds(self) -> float:
+        """Wait until the device has come to the end; return how long it took from the start."""
+        if isinstance(self._stopped, float):
+            return self._stopped - self._started
+        self._stopped.synchronize()
+        return self._started.elapsed_time(self._stopped) / 1000
+
+    def _mark(self) -> Any:
+        if self._device.type != "cuda":
+            return time.monotonic()
+        mark = torch.cuda.Event(enable_timing=True, blocking=True)
+        mark.record(torch.cuda.current_stream(self._device))
+        return mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +198,8 @@ class _Run:
 
     model: LoadedModel
     encoding: Encoding
-    widths: Ints  # (num_windows,): tokens, rounded up to what the device likes
+    lengths: Ints  # (num_windows,), special tokens counted
     max_padded_tokens: int
-    batch_cost_tokens: int
     label_ids: torch.Tensor  # int64, (num_tokens,)
     scores: torch.Tensor  # float32, (num_tokens,)
     probabilities: torch.Tensor  # float32, (num_tokens, num_labels), or no rows if none are wanted
@@ -142,27 +208,41 @@ class _Run:
         """Classify some windows in batches that fit in memory; return their padded tokens."""
         memory = self.model.memory
         num_padded_tokens = 0
-        for rows in self._plan(windows):
-            width = int(self.widths[rows].max())
-            if memory.admits(len(rows), width) and self._keep(rows, width):
-                num_padded_tokens += len(rows) * width
+        for rows, width in self._plan(windows):
+            size = width if self._packs else len(rows) * width
+            if memory.admits(len(rows), size) and self._keep(rows, width, size):
+                num_padded_tokens += size
                 return_memory()
             else:  # it has just become smaller
                 num_padded_tokens += self.classify(rows)
         return num_padded_tokens
 
-    def _plan(self, windows: Ints) -> Iterator[Ints]:
-        batches = plan_batches(
-            self.widths[windows],
-            max_padded_tokens=min(self.max_padded_tokens, self.model.memory.max_padded_tokens),
-            batch_cost_tokens=self.batch_cost_tokens,
-        )
-        return (windows[rows] for rows in batches)
+    @property
+    def _packs(self) -> bool:
+        return self.model.first_position is not None
 
-    def _keep(self, rows: Ints, width: int) -> bool:
+    def _plan(self, windows: Ints) -> Iterator[tuple[Ints, int]]:
+        """Yield the windows of each batch, and its width."""
+        lengths, sizes = self.lengths[windows], sizes_for(self.model)
+        budget = min(self.max_padded_tokens, self.model.memory.max_padded_tokens)
+        if self._packs:
+            for rows in plan_packs(lengths, max_tokens=budget):
+                total = int(lengths[rows].sum())
+                rounded = -(-total // sizes.width_multiple) * sizes.width_multiple
+                yield windows[rows], max(total, min(rounded, budget))
+            return
+        widths = -(-lengths // sizes.width_multiple) * sizes.width_multiple
+        widths = np.minimum(widths, self.model.max_positions)
+        for rows in plan_batches(
+            widths, max_padded_tokens=budget, batch_cost_tokens=sizes.batch_cost_tokens
+        ):
+            yield windows[rows], int(widths[rows].max())
+
+    def _keep(self, rows: Ints, width: int, size: int) -> bool:
         """Run the model over a batch and keep what it says, unless there is no memory for it."""
         encoding, model = self.encoding, self.model
-        batch = lay_out(encoding.tokens.ids, encoding.windows, rows, model.frame, width)
+        arrange = lay_end_to_end if self._packs else lay_out
+        batch = arrange(encoding.tokens.ids, encoding.windows, rows, model.frame, width)
         try:
             self._run(batch)
         except RuntimeError as error:
@@ -175,22 +255,19 @@ class _Run:
         if model.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(rows) == 1:
-            raise InferenceError(f"{reason}: one window of {width} tokens does not fit in memory")
-        model.memory.halve(len(rows) * width)
+            raise InferenceError(f"{reason}: one window of {size} tokens does not fit in memory")
+        model.memory.halve(size)
         log.warning(
             "%s with a batch of %d padded tokens; from now on, at most %d (set "
             "classify.max_padded_tokens to begin with that).",
-            *(reason, len(rows) * width, model.memory.max_padded_tokens),
+            *(reason, size, model.memory.max_padded_tokens),
         )
         return False
 
     def _run(self, batch: Batch) -> None:
-        logits = self.model.network(
-            input_ids=self._on_device(batch.input_ids),
-            attention_mask=self._on_device(batch.attention_mask),
-        ).logits
+        logits = self._logits(batch).flatten(0, 1)
         tokens = self._on_device(batch.tokens)
-        owned = logits.flatten(0, 1)[self._on_device(batch.places)]  # (owned, num_labels)
+        owned = logits[self._on_device(batch.places)]  # (owned, num_labels)
         distribution = owned.float().softmax(dim=-1)
         best = distribution.max(dim=-1)
         sound = owned.isfinite().all(dim=-1)
@@ -199,7 +276,19 @@ class _Run:
         if len(self.probabilities):
             self.probabilities[tokens] = distribution
 
-    def _on_device(self, array: Ints | None) -> torch.Tensor | None:
+    def _logits(self, batch: Batch) -> torch.Tensor:
+        """Run the model over a batch: (rows, width, num_labels)."""
+        network, first_position = self.model.network, self.model.first_position
+        input_ids = self._on_device(batch.input_ids)
+        if first_position is None:
+            mask = self._on_device(batch.attention_mask)
+            return network(input_ids=input_ids, attention_mask=mask).logits
+        row_splits = self._on_device(batch.row_splits.astype(np.int32))
+        position_ids = self._on_device(batch.position_ids + first_position)
+        with packed(Pack(row_splits=row_splits, longest=int(np.diff(batch.row_splits).max()))):
+            return network(input_ids=input_ids, position_ids=position_ids).logits
+
+    def _on_device(self, array: NDArray[Any] | None) -> torch.Tensor | None:
         """Copy to the device without waiting for it, from memory that cannot be paged out."""
         if array is None:
             return None
@@ -207,10 +296,6 @@ class _Run:
         if self.model.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.model.device, non_blocking=True)
-
-
-def _round_up(values: Ints, multiple: int) -> Ints:
-    return -(-values // multiple) * multiple
 
 
 def _ran_out_of_memory(error: RuntimeError) -> bool:

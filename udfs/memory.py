@@ -24,9 +24,9 @@ class DeviceMemory:
 
     max_padded_tokens: int = sys.maxsize
 
-    def admits(self, rows: int, width: int) -> bool:
+    def admits(self, num_windows: int, padded_tokens: int) -> bool:
         """Tell whether to try a batch; one of a single window is always tried."""
-        return rows == 1 or rows * width <= self.max_padded_tokens
+        return num_windows == 1 or padded_tokens <= self.max_padded_tokens
 
     def halve(self, padded_tokens: int) -> None:
         """Remember that a batch did not fit."""

@@ -23,6 +23,8 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from spark_entities.udfs.activation import fuse_gelu
+from spark_entities.udfs.attention import attend_our_way, pack_positions
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint, read_max_positions
 from spark_entities.udfs.core.batching import Frame
 from spark_entities.udfs.core.labels import LabelScheme
@@ -48,6 +50,7 @@ class LoadedModel:
     max_positions: int  # special tokens counted
     frame: Frame
     vocabulary: Vocabulary
+    first_position: int | None = None  # of a window in a pack; nothing where windows are padded
     memory: DeviceMemory = field(default_factory=DeviceMemory)
 
     @property
@@ -80,7 +83,9 @@ def load_model(
     network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
     if options.precision == "int8":
         network = _quantize(network)
-    return wrap_network(network.to(target), checkpoint.folder, checkpoint.scheme, target)
+    network.to(target)
+    fuse_gelu(network)
+    return wrap_network(network, checkpoint.folder, checkpoint.scheme, target)
 
 
 def wrap_network(
@@ -99,14 +104,16 @@ def wrap_network(
     tokenizer.encode_special_tokens = True  # what was typed is text
     frame = _frame(tokenizer, loaded.pad_token_id)
     tokenizer.post_processor = None
+    max_positions = read_max_positions(folder)
     return LoadedModel(
         network=network,
         tokenizer=ChunkTokenizer(tokenizer),
         scheme=scheme,
         device=device,
-        max_positions=read_max_positions(folder),
+        max_positions=max_positions,
         frame=frame,
         vocabulary=_vocabulary(tokenizer, loaded.all_special_ids, loaded.unk_token_id),
+        first_position=pack_positions(network, max_positions, device),
     )
 
 
@@ -189,6 +196,7 @@ def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel
             f"{len(checkpoint.scheme.labels)}. Mend id2label in config.json."
         )
     network.eval()  # type: ignore[no-untyped-call]
+    attend_our_way(network)
     return network
 
 

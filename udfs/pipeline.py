@@ -3,7 +3,8 @@
 Enters: buffers of texts, and the classifier whose hops they take. Leaves: result rows, in order.
 Must not import: pyspark, torch, transformers.
 
-One thread encodes, one runs the model, and the caller's makes the rows. A buffer that fails is
+One thread encodes, one gives the device its work, and the caller's waits for what the device says
+and makes the rows. A buffer that fails is
 halved until the documents that fail are known.
 """
 
@@ -18,16 +19,18 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from spark_entities.udfs.core.records import Cost, Encoding, Predictions
+from spark_entities.udfs.core.records import Cost, Encoding
 from spark_entities.udfs.core.results import make_error_row
 from spark_entities.udfs.errors import DeviceError, InferenceError
 
 if TYPE_CHECKING:
     from spark_entities.udfs.classifier import TokenClassifier
+    from spark_entities.udfs.forward import Launched
 
 log = logging.getLogger("spark_entities.pipeline")
 
-_BUFFERS_AT_ONCE = 2
+_ENCODERS = 1
+_BUFFERS_AT_ONCE = 3 + _ENCODERS
 
 Texts = Sequence[str | None]
 
@@ -47,7 +50,7 @@ class _Buffer:
     texts: Texts
     place: list[int]  # (num_rows,): which of the texts stands in each row
     encoding: Future[Encoding]
-    predictions: Future[Predictions]
+    launched: Future[Launched]
 
 
 class Pipeline:
@@ -55,8 +58,8 @@ class Pipeline:
 
     def __init__(self, classifier: TokenClassifier) -> None:
         self._classifier = classifier
-        self._encoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="encode")
-        self._forwarder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forward")
+        self._encoder = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encode")
+        self._launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="launch")
 
     def run(self, buffers: Iterable[Texts]) -> Iterator[Classified]:
         """Classify buffers in turn, each while the rows of the one before it are made.
@@ -75,7 +78,7 @@ class Pipeline:
                 yield self._finish(buffer)
         finally:
             self._encoder.shutdown(wait=False, cancel_futures=True)
-            self._forwarder.shutdown(wait=False, cancel_futures=True)
+            self._launcher.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, texts: Texts) -> _Buffer:
         """Send a buffer on its way, each distinct text once."""
@@ -83,8 +86,8 @@ class Pipeline:
         place = [places.setdefault(text, len(places)) for text in texts]
         distinct = list(places)
         encoding = self._encoder.submit(self._classifier.encode, distinct)
-        predictions = self._forwarder.submit(lambda: self._classifier.forward(encoding.result()))
-        return _Buffer(texts=distinct, place=place, encoding=encoding, predictions=predictions)
+        launched = self._launcher.submit(lambda: self._classifier.launch(encoding.result()))
+        return _Buffer(texts=distinct, place=place, encoding=encoding, launched=launched)
 
     def _finish(self, buffer: _Buffer) -> Classified:
         """Wait for a buffer, and give each row the result of its text."""
@@ -97,7 +100,7 @@ class Pipeline:
         """Make the rows of a buffer's texts; those that fail together are tried in halves."""
         texts, classifier = buffer.texts, self._classifier
         try:
-            predictions = buffer.predictions.result()
+            predictions = buffer.launched.result().collect()
             rows = classifier.decode(buffer.encoding.result(), predictions)
             return Classified(rows=rows, cost=predictions.cost)
         except DeviceError:

@@ -137,7 +137,7 @@ def compare_on_device(
     speeds = []
     for name, run in runs.items():
         counts.update(tokens=0, padded_tokens=0)
-        result, idle_share = _idle_share(run, model.device)
+        result, idle_share = idle_share(run, model.device)
         ours = name == "ours"
         num_tokens, num_padded = result if ours else counts.values()
         speeds.append(
@@ -193,7 +193,7 @@ def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[in
     return cost.num_model_tokens, cost.num_padded_tokens
 
 
-def _idle_share(run: Callable[[], Any], device: torch.device) -> tuple[Any, float | None]:
+def idle_share(run: Callable[[], Any], device: torch.device) -> tuple[Any, float | None]:
     """Run once; return the result, and the share of the time in which a GPU had nothing to do."""
     if device.type != "cuda":
         return run(), None

@@ -1,17 +1,18 @@
-"""Group windows of similar length into batches under a budget, and lay them out for the model.
+"""Group windows into batches under a budget, and lay them out for the model.
 
-Enters: windows and the token ids they range over. Leaves: padded input ids with their mask.
+Enters: windows and the token ids they range over. Leaves: input ids, padded with their mask, or
+end to end with their positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.arrays import Ints, ragged_range
 from spark_entities.udfs.core.records import Windows
 
 
@@ -31,12 +32,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Windows laid out for the model, and which of its answers count."""
+    """Windows laid out for the model, in a row each or end to end, and which answers count."""
 
     input_ids: Ints  # (rows, width)
     attention_mask: Ints | None  # (rows, width); nothing where there is no padding
     places: Ints  # (owned,): where the windows' own tokens stand, counted along all rows
     tokens: Ints  # (owned,): which of the buffer's tokens they are
+    position_ids: Ints | None = None  # (1, width), of a pack: each token's place in its window
+    row_splits: Ints | None = None  # (num_windows + 1,), of a pack: where each window begins
 
 
 def plan_batches(
@@ -91,10 +94,32 @@ def _cheapest_groups(
     return groups[::-1]
 
 
+def plan_packs(lengths: Ints, *, max_tokens: int) -> Iterator[Ints]:
+    """Yield the windows of each pack, in their order: as many as stay within a budget.
+
+    Args:
+        lengths: (num_windows,), special tokens counted.
+        max_tokens: of one pack, but for a single window that is longer.
+
+    Yields: int64, (windows of the pack,), indices into `lengths`; each index comes once.
+
+    >>> [pack.tolist() for pack in plan_packs(np.array([2, 9, 3, 2]), max_tokens=9)]
+    [[0], [1], [2, 3]]
+
+    """
+    ends = np.cumsum(lengths)
+    first = 0
+    while first < len(lengths):
+        before = ends[first] - lengths[first]
+        last = max(first + 1, int(np.searchsorted(ends, before + max_tokens, side="right")))
+        yield np.arange(first, last)
+        first = last
+
+
 def lay_out(
     token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame, width: int
 ) -> Batch:
-    """Lay out some windows, each between its special tokens, padded to a width.
+    """Lay out some windows in a row each, padded to a width.
 
     Args:
         token_ids: (num_tokens,), of the whole buffer.
@@ -104,22 +129,59 @@ def lay_out(
         width: of the batch; the longest of the windows, with its special tokens, fits in.
 
     """
-    starts, ends = windows.starts[rows, None], windows.ends[rows, None]
+    starts = np.arange(len(rows)) * width
+    return _fill((len(rows), width), starts, token_ids, windows, rows, frame)
+
+
+def lay_end_to_end(
+    token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame, size: int
+) -> Batch:
+    """Lay out some windows one behind the other, in one row of a size: a pack.
+
+    What is left of the row is padding, and counts as one more window. Other arguments: see
+    `lay_out`.
+    """
+    sizes = windows.ends[rows] - windows.starts[rows] + frame.num_special_tokens
+    splits = np.append(0, np.cumsum(sizes))
+    batch = _fill((1, size), splits[:-1], token_ids, windows, rows, frame)
+    position_ids = np.zeros((1, size), dtype=np.int64)
+    position_ids[0, : splits[-1]] = ragged_range(np.zeros_like(sizes), sizes)
+    return replace(
+        batch,
+        attention_mask=None,
+        position_ids=position_ids,
+        row_splits=splits if splits[-1] == size else np.append(splits, size),
+    )
+
+
+def _fill(
+    shape: tuple[int, int],
+    row_starts: Ints,
+    token_ids: NDArray[np.int32],
+    windows: Windows,
+    rows: Ints,
+    frame: Frame,
+) -> Batch:
+    """Fill a batch of a shape with windows between their special tokens, each from its place on."""
     before, after = len(frame.prefix_ids), len(frame.suffix_ids)
-    sizes = ends - starts + before + after
-    columns = np.arange(width)[None, :]
-    token_index = starts + columns - before
-    inside = (token_index >= starts) & (token_index < ends)
-    input_ids = np.full(inside.shape, frame.pad_token_id, dtype=np.int64)
-    input_ids[inside] = token_ids[token_index[inside]]
-    input_ids[:, :before] = frame.prefix_ids
-    tail = before + ends - starts + np.arange(after)[None, :]
-    np.put_along_axis(input_ids, tail, np.broadcast_to(frame.suffix_ids, tail.shape), axis=1)
-    owned_starts, owned_ends = windows.owned_starts[rows, None], windows.owned_ends[rows, None]
-    owned = (token_index >= owned_starts) & (token_index < owned_ends)
+    starts, ends = windows.starts[rows], windows.ends[rows]
+    sizes = ends - starts
+    input_ids = np.full(shape, frame.pad_token_id, dtype=np.int64)
+    flat = input_ids.reshape(-1)
+    flat[ragged_range(row_starts + before, sizes)] = token_ids[ragged_range(starts, sizes)]
+    flat[row_starts[:, None] + np.arange(before)] = frame.prefix_ids
+    flat[(row_starts + before + sizes)[:, None] + np.arange(after)] = frame.suffix_ids
+
+    mask = None
+    sizes += before + after
+    if sizes.sum() < input_ids.size:
+        mask = np.zeros(shape, dtype=np.int64)
+        mask.reshape(-1)[ragged_range(row_starts, sizes)] = 1
+    owned_starts = windows.owned_starts[rows]
+    owned_sizes = windows.owned_ends[rows] - owned_starts
     return Batch(
         input_ids=input_ids,
-        attention_mask=None if sizes.min() == width else (columns < sizes).astype(np.int64),
-        places=np.flatnonzero(owned),
-        tokens=token_index[owned],
+        attention_mask=mask,
+        places=ragged_range(row_starts + before + owned_starts - starts, owned_sizes),
+        tokens=ragged_range(owned_starts, owned_sizes),
     )

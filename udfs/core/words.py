@@ -196,28 +196,22 @@ def _resolve(
     codepoints: NDArray[np.uint32], raw: _Kinds, extends: Bools, opens_document: Bools
 ) -> _Kinds:
     """Give combining marks the class of their base, and joiners that of what they join."""
-    bases = np.where(~extends | opens_document, _places(len(raw)), np.int32(0))
-    base = np.maximum.accumulate(bases)
-    kinds = raw[base] if len(raw) else raw
+    kinds = raw.copy()
+    extended = np.flatnonzero(extends & ~opens_document)
+    opens_run = np.diff(extended, prepend=-1) != 1
+    kinds[extended] = raw[(extended[opens_run] - 1)[np.cumsum(opens_run) - 1]]
     kinds[extends & ((kinds == _EXTEND) | (kinds == _SPACE))] = _LETTER
-    letter_before = np.append(False, kinds[:-1] == _LETTER) & ~opens_document
-    letter_after = np.append((raw[1:] == _LETTER) & ~opens_document[1:], False)
-    inside = letter_before & letter_after
-    inside |= _elides(codepoints, kinds, letter_after, opens_document)
-    joiners = kinds == _JOINER
-    kinds[joiners] = np.where(inside[joiners], _LETTER, _MARK)
+
+    joiners = np.flatnonzero(kinds == _JOINER)
+    before = np.where(opens_document[joiners], _SPACE, kinds[joiners - 1])
+    goes_on = np.append((raw == _LETTER) & ~opens_document, [False, False])
+    letter_after, letters_after = goes_on[joiners + 1], goes_on[joiners + 2]
+    inside = (before == _LETTER) & letter_after
+    # An apostrophe that opens a word of one letter, as in `'s-Gravenhage` and `'t`.
+    apostrophe = np.isin(codepoints[joiners], _APOSTROPHES)
+    elides = apostrophe & (before == _SPACE) & letter_after & ~letters_after
+    kinds[joiners] = np.where(inside | elides, _LETTER, _MARK)
     return kinds
-
-
-def _elides(
-    codepoints: NDArray[np.uint32], kinds: _Kinds, letter_after: Bools, opens_document: Bools
-) -> Bools:
-    """Tell which apostrophes open a word of one letter, as in `'s-Gravenhage` and `'t`."""
-    apostrophe = np.isin(codepoints, _APOSTROPHES)
-    space_before = np.append(True, kinds[:-1] == _SPACE)[: len(kinds)] | opens_document
-    one_letter = ~np.append(letter_after[1:], False)[: len(kinds)]
-    elides: Bools = apostrophe & space_before & letter_after & one_letter
-    return elides
 
 
 def _places(size: int) -> _Places:

@@ -85,10 +85,10 @@ def test_a_failed_device_is_no_documents_fault(error):
 
 
 def test_an_error_that_a_kernel_left_for_the_fetch_is_the_devices_too(monkeypatch):
-    def fetch(_: torch.Tensor) -> torch.Tensor:
+    def wait(_: forward.Clock) -> float:
         raise torch.AcceleratorError("CUDA error: device-side assert triggered")
 
-    monkeypatch.setattr(torch.Tensor, "cpu", fetch)
+    monkeypatch.setattr(forward.Clock, "seconds", wait)
     with pytest.raises(DeviceError, match="AcceleratorError on cpu: this worker ends"):
         make_classifier(SCRIPT).classify(["j", "l"])
 

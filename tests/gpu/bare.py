@@ -1,0 +1,280 @@
+"""What only a GPU can show: run by hand on a machine with a GPU, torch, transformers and pyarrow.
+
+    python -m tests.gpu.bare [--only large …] [--output FILE]
+
+Must not import: pyspark, pytest, or anything else that such a machine may lack. Checks first, then
+speed; it ends with status 1 if a check fails. A few minutes all told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import (
+    AutoTokenizer,
+    TokenClassificationPipeline,
+    XLMRobertaConfig,
+    XLMRobertaForTokenClassification,
+)
+
+from spark_entities.jobs.benchmark.engine import idle_share, matmul_speed, model_flop
+from spark_entities.jobs.benchmark.workload import SHAPES, make_documents
+from spark_entities.udfs.activation import fuse_gelu
+from spark_entities.udfs.attention import attend_our_way
+from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.udfs.core.records import Cost
+from spark_entities.udfs.model import load_model, wrap_network
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.worker import gather
+
+GPU = torch.device("cuda:0")
+CPU = torch.device("cpu")
+BATCH_SIZES = (8, 32, 128)  # of the pipeline
+WINDOW = 512
+
+started = time.monotonic()
+failures: list[str] = []
+
+
+def say(line: str) -> None:
+    """Print a line with the time it came at."""
+    print(f"[{time.monotonic() - started:5.0f} s] {line}", flush=True)
+
+
+def check(holds: bool, line: str) -> None:
+    """Print whether something holds, and remember if it does not."""
+    say(f"{'ok  ' if holds else 'FAIL'} {line}")
+    if not holds:
+        failures.append(line)
+
+
+def make_network(shape: str) -> XLMRobertaForTokenClassification:
+    """Make a network of a shape on the GPU, of random bfloat16, but for a lean towards `O`."""
+    labels = XLMRobertaConfig.from_pretrained(BUNDLED_FOLDER)
+    config = XLMRobertaConfig(
+        vocab_size=250_002,
+        max_position_embeddings=WINDOW + 2,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        id2label=labels.id2label,
+        label2id=labels.label2id,
+        attn_implementation="sdpa",
+        **SHAPES[shape],
+    )
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    with GPU:
+        network = XLMRobertaForTokenClassification(config)
+    torch.set_default_dtype(torch.float32)
+    with torch.no_grad():
+        network.classifier.bias[labels.label2id["O"]] += 1.0
+    return network.eval()
+
+
+def make_classifier(network: Any, **options: Any) -> TokenClassifier:
+    """Put a network behind the bundled tokenizer, as `load_model` would."""
+    attend_our_way(network)
+    fuse_gelu(network)
+    scheme = LabelScheme.from_id2label(network.config.id2label)
+    model = wrap_network(network, BUNDLED_FOLDER, scheme, GPU)
+    return TokenClassifier(model=model, options=ClassifyOptions(**options))
+
+
+def bundled(precision: str, device: torch.device) -> TokenClassifier:
+    """Load the bundled model."""
+    model = load_model(ModelOptions(precision=precision), str(device))
+    return TokenClassifier(model=model, options=ClassifyOptions())
+
+
+def padded(classifier: TokenClassifier) -> TokenClassifier:
+    """Return a classifier that lays its windows side by side."""
+    return replace(classifier, model=replace(classifier.model, first_position=None))
+
+
+def label_ids(classifier: TokenClassifier, documents: Sequence[str]) -> np.ndarray:
+    """Return the label of each token."""
+    return classifier.forward(classifier.encode(documents)).label_ids
+
+
+def run(classifier: TokenClassifier, documents: Sequence[str]) -> Cost:
+    """Classify as a worker does, buffer by buffer."""
+    buffers = gather([documents], classifier.buffer_chars)
+    return sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
+
+
+def fastest(times: int, act: Callable[[], Any]) -> tuple[Any, float]:
+    """Act some times after one to warm up; return the last result and the median of seconds."""
+    seconds = []
+    for _ in range(times + 1):
+        begun = time.monotonic()
+        result = act()
+        seconds.append(time.monotonic() - begun)
+    return result, float(np.median(seconds[1:]))
+
+
+def check_results(documents: Sequence[str]) -> None:
+    """Compare devices, precisions and layouts, by the bundled model."""
+    exact = label_ids(bundled("float32", CPU), documents)
+    on_gpu = bundled("float32", GPU)
+    same = (label_ids(on_gpu, documents) == exact).mean()
+    check(same >= 0.9999, f"float32, GPU and CPU: {same:.5%} of {len(exact):,} labels are equal")
+    half = bundled("bfloat16", GPU)
+    check(half.model.first_position is not None, "bfloat16 goes in packs")
+    for name, classifier in (("packed", half), ("padded", padded(half))):
+        same = (label_ids(classifier, documents) == exact).mean()
+        check(same >= 0.995, f"bfloat16, {name}, and float32: {same:.3%} of labels are equal")
+
+
+def check_waiting(classifier: TokenClassifier, documents: Sequence[str]) -> None:
+    """Have torch raise whenever the host waits for the GPU."""
+    for name, each in (("packed", classifier), ("padded", padded(classifier))):
+        encoding = each.encode(documents)
+        each.forward(encoding)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            launched = each.launch(encoding)
+        except RuntimeError as error:
+            check(False, f"launching waits for the GPU, {name}: {error}")
+        else:
+            check(True, f"launching never waits for the GPU, {name}")
+            launched.collect()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def check_memory(classifier: TokenClassifier, documents: Sequence[str], gib: float) -> None:
+    """Hold the process to some memory of the GPU; results are to stay the same."""
+    expected = classifier.classify(documents).field("entities")
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(GPU).total_memory
+    held = torch.cuda.memory_allocated(GPU)
+    torch.cuda.set_per_process_memory_fraction((held + gib * 2**30) / total)
+    try:
+        rows = classifier.classify(documents)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    budget = classifier.model.memory.max_padded_tokens
+    check(budget < sys.maxsize, f"{gib} GiB beside the weights: memory ran out, then {budget:,}")
+    check(rows.field("error").null_count == len(rows), "no document has an error for it")
+    mentions = [
+        {(at, e["start"], e["end"]) for at, row in enumerate(each.to_pylist()) for e in row}
+        for each in (expected, rows.field("entities"))
+    ]
+    shared = 2 * len(mentions[0] & mentions[1]) / max(1, sum(map(len, mentions)))
+    check(shared > 0.99, f"{shared:.2%} of {len(mentions[0]):,} mentions are the same")
+
+
+def check_nan(documents: Sequence[str]) -> None:
+    """Break a weight."""
+    broken = bundled("bfloat16", GPU)
+    with torch.no_grad():
+        next(broken.model.network.parameters()).fill_(torch.nan)
+    errors = broken.classify(documents).field("error").drop_null().unique().to_pylist()
+    check(len(errors) == 1 and "not a finite number" in errors[0], f"NaN weights: {errors}")
+
+
+def measure(
+    name: str, classifier: TokenClassifier, documents: Sequence[str], sample: int
+) -> dict[str, Any]:
+    """Measure the engine, packed and padded, and the pipeline beside it."""
+    model = classifier.model
+    windows = classifier.encode(documents).windows
+    lengths = windows.ends - windows.starts + model.frame.num_special_tokens
+    tokens, flop = int(lengths.sum()), model_flop(model.network, lengths)
+    peak = matmul_speed(GPU, model.network.dtype)
+    figures: dict[str, Any] = {"tokens": tokens, "matmul_tflops": peak / 1e12}
+    for layout, each in (("packed", classifier), ("padded", padded(classifier))):
+        torch.cuda.reset_peak_memory_stats()
+        cost, seconds = fastest(3, partial(run, each, documents))
+        figures[layout] = {
+            "tokens_per_second": tokens / seconds,
+            "of_matmul": flop / seconds / peak,
+            "device_share": cost.forward_seconds / seconds,
+            "padding": 1 - tokens / cost.num_padded_tokens,
+            "peak_gib": torch.cuda.max_memory_allocated() / 2**30,
+        }
+        if layout == "packed":
+            _, figures[layout]["idle"] = idle_share(partial(run, each, documents), GPU)
+        say(f"{name}, {layout}: {_show(figures[layout])}")
+    some = list(documents[:sample])
+    encoded = classifier.encode(some).windows
+    some_tokens = int((encoded.ends - encoded.starts + 2).sum())
+    rates = {}
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_FOLDER)
+    tokenizer.model_max_length = WINDOW
+    pipeline = TokenClassificationPipeline(
+        model=model.network,
+        tokenizer=tokenizer,
+        device=GPU,
+        aggregation_strategy="first",
+        stride=128,
+    )
+    for batch_size in BATCH_SIZES:
+        _, seconds = fastest(1, partial(pipeline, some, batch_size=batch_size))
+        rates[batch_size] = some_tokens / seconds
+    figures["pipeline"] = rates
+    ratio = figures["packed"]["tokens_per_second"] / max(rates.values())
+    say(f"{name}, pipeline: {_show(rates)}; ours to its best {ratio:.1f}")
+    return figures
+
+
+def _show(figures: dict[Any, float]) -> str:
+    return ", ".join(
+        f"{key} {value:,.0f}" if value > 100 else f"{key} {value:.3f}"
+        for key, value in figures.items()
+    )
+
+
+def main() -> int:
+    """Check, then measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = ["checks", "large", "base", "bundled"]
+    parser.add_argument("--only", nargs="+", choices=names, default=names)
+    parser.add_argument("--documents", type=int, default=30_000)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    figures: dict[str, Any] = {
+        "gpu": torch.cuda.get_device_name(GPU),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    say(str(figures))
+    documents = make_documents("mixed", options.documents)
+    if "checks" in options.only:
+        check_results(documents[:300])
+        half = bundled("bfloat16", GPU)
+        check_waiting(half, documents[:1000])
+        check_memory(half, documents[:2000], 0.25)
+        check_nan(documents[:20])
+    for name in ("large", "base", "bundled"):
+        if name not in options.only:
+            continue
+        shape = f"xlm-roberta-{name}"
+        if name == "bundled":
+            classifier = bundled("bfloat16", GPU)
+        else:
+            classifier = make_classifier(make_network(shape))
+        figures[name] = measure(name, classifier, documents, sample=400)
+        del classifier
+        torch.cuda.empty_cache()
+    if options.output:
+        options.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    say(f"{len(failures)} checks failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
