@@ -23,21 +23,14 @@ class LinearGelu(torch.nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Take (…, width before) to (…, width after)."""
-        output = torch._addmm_activation(
+        output: torch.Tensor = torch._addmm_activation(
             self.linear.bias, hidden.flatten(0, -2), self.linear.weight.t(), use_gelu=True
         )
-        return output.unflatten(0, hidden.shape[:-1])
+        return output.view(*hidden.shape[:-1], -1)
 
 
 def fuse_gelu(network: torch.nn.Module) -> None:
     """Join each linear layer to the GELU behind it, in networks that are built as BERT is."""
-    if not next(network.parameters()).is_cuda or network.dtype == torch.float32:
-        return
-    join_gelu(network)
-
-
-def join_gelu(network: torch.nn.Module) -> None:
-    """Do so wherever and however the network computes."""
     for module in network.modules():
         linear = getattr(module, "dense", None)
         activation = getattr(module, "intermediate_act_fn", None)

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,12 +22,17 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from spark_entities.udfs.checkpoint import first_position
+from spark_entities.udfs.positions import first_position
 
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # before torch 2.10
-    varlen_attn = None  # type: ignore[assignment]
+
+def _find_kernel() -> Any:
+    """Return attention of variable length, which torch has from 2.10 on."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn
+
 
 log = logging.getLogger("spark_entities.attention")
 
@@ -38,13 +42,18 @@ _NAME = "spark_entities"
 # their embeddings take positions, and they attend by transformers' `AttentionInterface`.
 PACKING_FAMILIES = frozenset(
     [
+        "albert",
         "bert",
         "camembert",
         "data2vec-text",
         "distilbert",
         "electra",
         "ernie",
+        "eurobert",
+        "gte",
+        "jina_embeddings_v3",
         "modernbert",
+        "nomic_bert",
         "roberta",
         "roberta-prelayernorm",
         "xlm-roberta",
@@ -54,19 +63,28 @@ PACKING_FAMILIES = frozenset(
 # cuDNN's attention builds a plan for each new shape, and ours are always new.
 _BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _backends_lock = threading.Lock()
+_attend_to_windows = _find_kernel()
 _SHORT = 7  # tokens
 _TOLERANCE = 0.1  # of half precision, through many layers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pack:
-    """Where each window lies in the one row of a pack."""
-
-    row_splits: torch.Tensor  # int32, (num_windows + 1,), on the device
-    longest: int
+_pack: ContextVar[tuple[torch.Tensor, int] | None] = ContextVar("pack", default=None)
 
 
-_pack: ContextVar[Pack | None] = ContextVar("pack", default=None)
+@contextmanager
+def packed(row_splits: torch.Tensor, longest: int) -> Iterator[None]:
+    """Tell the attention inside which windows a row holds.
+
+    Args:
+        row_splits: int32, (num_windows + 1,), on the device: where each begins.
+        longest: tokens of the longest.
+
+    """
+    token = _pack.set((row_splits, longest))
+    try:
+        yield
+    finally:
+        _pack.reset(token)
 
 
 def _attend(
@@ -101,23 +119,24 @@ def _attend(
             module, query, key, value, attention_mask, scaling=scaling, **settings
         )
         return output, None
+    row_splits, longest = pack
     reach = -1 if sliding_window is None else sliding_window - 1
-    attended = varlen_attn(
-        *(each[0].transpose(0, 1) for each in (query, key, value)),
-        *(pack.row_splits, pack.row_splits, pack.longest, pack.longest),
+    query, key, value = (each[0].transpose(0, 1) for each in (query, key, value))
+    attended: torch.Tensor = _attend_to_windows(
+        *(query, key, value, row_splits, row_splits, longest, longest),
         scale=scaling,
         window_size=(reach, reach),
     )
     return attended[None], None
 
 
-def _mask(*arguments: Any, attention_mask: torch.Tensor | None = None, **settings: Any) -> Any:
+def _mask(*sizes: Any, **settings: Any) -> Any:
     """Make the mask of padded rows without a look at it: that would wait for the device."""
     if _pack.get() is not None:
         return None
-    if attention_mask is not None:
+    if settings.get("attention_mask") is not None:
         settings |= {"allow_is_bidirectional_skip": False, "allow_is_causal_skip": False}
-    return sdpa_mask(*arguments, attention_mask=attention_mask, **settings)
+    return sdpa_mask(*sizes, **settings)
 
 
 AttentionInterface.register(_NAME, _attend)
@@ -128,16 +147,6 @@ def attend_our_way(network: PreTrainedModel) -> None:
     """Have a network attend by `_attend`, if it is one that attends by torch's own attention."""
     if network.config._attn_implementation == "sdpa":
         network.set_attn_implementation(_NAME)
-
-
-@contextmanager
-def packed(pack: Pack | None) -> Iterator[None]:
-    """Tell the attention inside which windows a row holds."""
-    token = _pack.set(pack)
-    try:
-        yield
-    finally:
-        _pack.reset(token)
 
 
 @contextmanager
@@ -167,22 +176,23 @@ def pack_positions(
         device: of the network.
 
     """
-    obstacle = _untried(network) or _no_kernel(network.dtype, device)
-    first = 0
-    if obstacle is None:
-        first = first_position(network.config.to_dict())
+    if not isinstance(network, PreTrainedModel):
+        return None
+    first = first_position(network.config.to_dict())
+    obstacle = _untried(network) or _no_kernel(network.dtype, device) or ""
+    if not obstacle:
         try:
             obstacle = _unlike_alone(network, first, max_positions, device)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError, TypeError) as error:
             obstacle = f"an attempt ended in {type(error).__name__}"
-    layout = "end to end" if obstacle is None else f"side by side, with padding: {obstacle}"
+    layout = f"side by side, with padding: {obstacle}" if obstacle else "end to end"
     log.info("Windows go through %s %s.", type(network).__name__, layout)
-    return first if obstacle is None else None
+    return None if obstacle else first
 
 
-def _untried(network: torch.nn.Module) -> str | None:
+def _untried(network: PreTrainedModel) -> str | None:
     """Return why a network of this kind is not known to take packs, if it is not."""
-    if not isinstance(network, PreTrainedModel) or network.config._attn_implementation != _NAME:
+    if network.config._attn_implementation != _NAME:
         return "it has an attention of its own"
     if network.config.model_type not in PACKING_FAMILIES:
         return f"packs were not tested with models of type {network.config.model_type}"
@@ -191,7 +201,7 @@ def _untried(network: torch.nn.Module) -> str | None:
 
 def _no_kernel(dtype: torch.dtype, device: torch.device) -> str | None:
     """Return why there is no attention of variable length, if there is none."""
-    if varlen_attn is None:
+    if _attend_to_windows is None:
         return "torch before 2.10 has no attention of variable length"
     if dtype not in (torch.bfloat16, torch.float16):
         return f"attention of variable length does not compute in {dtype}"
@@ -203,24 +213,24 @@ def _no_kernel(dtype: torch.dtype, device: torch.device) -> str | None:
 @torch.inference_mode()
 def _unlike_alone(
     network: PreTrainedModel, first: int, max_positions: int, device: torch.device
-) -> str | None:
-    """Return in what windows of a pack differ from windows alone, if they do."""
-    pad_token_id = network.config.pad_token_id
+) -> str:
+    """Return in what windows of a pack differ from windows alone; nothing if they do not."""
     ids = torch.arange(2 * max_positions, device=device) % min(network.config.vocab_size, 1000)
-    ids = ids.where(ids != pad_token_id, ids + 1)
-    one, other, short = ids[:max_positions], ids[-max_positions:], ids[:_SHORT]
-    positions = torch.cat([torch.arange(len(each), device=device) for each in (one, short)]) + first
-    splits = [0, len(one), len(one) + len(short)]
-    pack = Pack(row_splits=torch.tensor(splits, dtype=torch.int32, device=device), longest=len(one))
+    ids = ids.where(ids != network.config.pad_token_id, ids + 1)
+    one, other, short = ids[:max_positions], ids[max_positions:], ids[:_SHORT]
+    places = torch.cat([torch.arange(len(each), device=device) for each in (one, short)])
+    splits = torch.tensor([0, len(one), len(places)], dtype=torch.int32, device=device)
     with without_plans(device):
         alone = torch.cat([network(input_ids=each[None]).logits[0] for each in (one, short)])
-        with packed(pack):
-            together, changed = (
-                network(input_ids=torch.cat([each, short])[None], position_ids=positions[None])
+        with packed(splits, len(one)):
+            together, beside_other = (
+                network(
+                    input_ids=torch.cat([each, short])[None], position_ids=places[None] + first
+                ).logits[0]
                 for each in (one, other)
             )
-    if not torch.equal(together.logits[0, len(one) :], changed.logits[0, len(one) :]):
+    if not torch.equal(together[len(one) :], beside_other[len(one) :]):
         return "a window sees its neighbour"
-    if not (together.logits[0] - alone).norm() <= _TOLERANCE * alone.norm():
+    if not (together - alone).norm() <= _TOLERANCE * alone.norm():
         return "a window is not what it is alone"
-    return None
+    return ""

@@ -23,26 +23,10 @@ from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.digests import digest_files
 from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.options import BUNDLED, ModelOptions
+from spark_entities.udfs.positions import usable_positions
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 
-# Models whose positions are counted from pad_token_id + 1, as fairseq did.
-_FAIRSEQ_POSITIONS = frozenset(
-    {
-        "camembert",
-        "data2vec-text",
-        "ibert",
-        "longformer",
-        "mpnet",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-        "xmod",
-    }
-)
-_UNLIMITED = 10**6  # tokenizers without a limit say 1e30
-_DEFAULT_POSITIONS = 512  # where neither the model nor the tokenizer sets a limit
 _USUAL_SPECIAL_TOKENS = 2  # one before and one after the text
 HEADS = ("classifier.", "score.")  # how the names of a head's weights begin
 _DOWNLOADED = ["*.json", "*.safetensors", "*.model", "*.txt"]
@@ -128,27 +112,6 @@ def read_max_positions(folder: Path) -> int:
     tokenizer_config = folder / "tokenizer_config.json"
     limits = _read_json(tokenizer_config) if tokenizer_config.exists() else {}
     return usable_positions(_read_json(folder / "config.json"), limits.get("model_max_length"))
-
-
-def usable_positions(config: Mapping[str, Any], model_max_length: float | None) -> int:
-    """Return how many tokens a model takes at once, special tokens counted.
-
-    >>> usable_positions({"model_type": "xlm-roberta", "max_position_embeddings": 514}, 1e30)
-    512
-    """
-    limits = []
-    positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and positions > 0:
-        limits.append(positions - first_position(config))
-    if model_max_length is not None and model_max_length < _UNLIMITED:
-        limits.append(int(model_max_length))
-    return min(limits, default=_DEFAULT_POSITIONS)
-
-
-def first_position(config: Mapping[str, Any]) -> int:
-    """Return the position of a window's first token, as a model counts."""
-    fairseq = config.get("model_type") in _FAIRSEQ_POSITIONS
-    return int(config.get("pad_token_id", 1)) + 1 if fairseq else 0
 
 
 def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:

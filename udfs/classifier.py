@@ -22,7 +22,7 @@ from spark_entities.udfs.core.text import Text
 from spark_entities.udfs.core.windows import cut_windows
 from spark_entities.udfs.core.words import find_words
 from spark_entities.udfs.errors import InferenceError
-from spark_entities.udfs.forward import Launched, launch, sizes_for
+from spark_entities.udfs.forward import Launched, launch
 from spark_entities.udfs.model import LoadedModel, load_model
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 from spark_entities.udfs.pipeline import Classified, Pipeline
@@ -70,7 +70,7 @@ class TokenClassifier:
     @property
     def buffer_chars(self) -> int:
         """How many characters of text to classify at once, where there are more."""
-        return self.options.buffer_chars or sizes_for(self.model).buffer_chars
+        return self.options.buffer_chars or self.model.sizes.buffer_chars
 
     def classify(self, texts: Sequence[str | None]) -> pa.StructArray:
         """Classify some texts at once: one row each, in their order.

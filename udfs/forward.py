@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,67 +18,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spark_entities.udfs.attention import Pack, packed, without_plans
+from spark_entities.udfs.attention import packed, without_plans
 from spark_entities.udfs.core.arrays import Ints
 from spark_entities.udfs.core.batching import (
     Batch,
+    Pack,
     lay_end_to_end,
     lay_out,
     plan_batches,
     plan_packs,
 )
 from spark_entities.udfs.core.records import Cost, Encoding, Predictions
-from spark_entities.udfs.errors import DeviceError, InferenceError
+from spark_entities.udfs.errors import InferenceError
+from spark_entities.udfs.failures import device_failures, ran_out_of_memory
 from spark_entities.udfs.memory import return_memory
 from spark_entities.udfs.model import LoadedModel
 
 log = logging.getLogger("spark_entities.forward")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How large batches and buffers should be on a device."""
-
-    max_padded_tokens: int
-    buffer_chars: int
-    batch_cost_tokens: int = 0  # what a batch costs beside its tokens
-    width_multiple: int = 1
-
-
-# Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights. Where
-# windows are padded, a buffer is many batches, since its windows are sorted by length; where they
-# lie end to end, it is a few packs, so that the first is soon there.
-# `spark_entities.jobs.benchmark sweep` measures the budgets.
-_SIZES = {
-    "cpu": Sizes(max_padded_tokens=1024, buffer_chars=1 << 18, batch_cost_tokens=32),
-    "cuda": Sizes(
-        max_padded_tokens=32_768, buffer_chars=1 << 20, batch_cost_tokens=1024, width_multiple=8
-    ),
-}
-_PACKED = Sizes(max_padded_tokens=65_536, buffer_chars=1 << 19, width_multiple=1024)
-_OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors of other classes
-_DEVICE_FAILED = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS")
-
-
-def sizes_for(model: LoadedModel) -> Sizes:
-    """Return the sizes that suit a model; those of a GPU for a device that was never measured."""
-    if model.first_position is not None:
-        return _PACKED
-    return _SIZES.get(model.device.type, _SIZES["cuda"])
-
-
-@contextmanager
-def _device_failures(device: torch.device) -> Iterator[None]:
-    """Name a device that failed: a kernel's error surfaces at some later call, or at the fetch."""
-    try:
-        yield
-    except RuntimeError as error:
-        if _ran_out_of_memory(error) or not _device_failed(error):
-            raise
-        raise DeviceError(
-            f"{type(error).__name__} on {device}: this worker ends, and Spark tries its task again "
-            f"on a fresh one"
-        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +56,7 @@ class Launched:
             DeviceError: if the device has become unusable.
 
         """
-        with _device_failures(self.device):
+        with device_failures(self.device):
             seconds = self.clock.seconds()
         scores = self.scores.numpy()
         if not np.isfinite(scores).all():
@@ -141,13 +96,13 @@ def launch(
     num_tokens, num_labels = len(encoding.tokens.ids), len(model.scheme.labels)
     shape = (num_tokens, num_labels) if with_probabilities else (0, num_labels)
     device = model.device
-    with _device_failures(device), torch.inference_mode(), without_plans(device):
+    with device_failures(device), torch.inference_mode(), without_plans(device):
         clock = Clock(device)
         run = _Run(
             model=model,
             encoding=encoding,
             lengths=lengths,
-            max_padded_tokens=max_padded_tokens or sizes_for(model).max_padded_tokens,
+            max_padded_tokens=max_padded_tokens or model.sizes.max_padded_tokens,
             label_ids=torch.zeros(num_tokens, dtype=torch.int64, device=device),
             scores=torch.zeros(num_tokens, device=device),
             probabilities=torch.zeros(shape, device=device),
@@ -179,15 +134,15 @@ class Clock:
 
     def seconds(self) -> float:
         """Wait until the device has come to the end; return how long it took from the start."""
-        if isinstance(self._stopped, float):
-            return self._stopped - self._started
+        if self._device.type != "cuda":
+            return float(self._stopped - self._started)
         self._stopped.synchronize()
-        return self._started.elapsed_time(self._stopped) / 1000
+        return float(self._started.elapsed_time(self._stopped)) / 1000
 
     def _mark(self) -> Any:
         if self._device.type != "cuda":
             return time.monotonic()
-        mark = torch.cuda.Event(enable_timing=True, blocking=True)
+        mark = torch.cuda.Event(enable_timing=True, blocking=True)  # type: ignore[no-untyped-call]
         mark.record(torch.cuda.current_stream(self._device))
         return mark
 
@@ -209,7 +164,7 @@ class _Run:
         memory = self.model.memory
         num_padded_tokens = 0
         for rows, width in self._plan(windows):
-            size = width if self._packs else len(rows) * width
+            size = width if self.model.packs else len(rows) * width
             if memory.admits(len(rows), size) and self._keep(rows, width, size):
                 num_padded_tokens += size
                 return_memory()
@@ -217,19 +172,13 @@ class _Run:
                 num_padded_tokens += self.classify(rows)
         return num_padded_tokens
 
-    @property
-    def _packs(self) -> bool:
-        return self.model.first_position is not None
-
     def _plan(self, windows: Ints) -> Iterator[tuple[Ints, int]]:
         """Yield the windows of each batch, and its width."""
-        lengths, sizes = self.lengths[windows], sizes_for(self.model)
+        lengths, sizes = self.lengths[windows], self.model.sizes
         budget = min(self.max_padded_tokens, self.model.memory.max_padded_tokens)
-        if self._packs:
+        if self.model.packs:
             for rows in plan_packs(lengths, max_tokens=budget):
-                total = int(lengths[rows].sum())
-                rounded = -(-total // sizes.width_multiple) * sizes.width_multiple
-                yield windows[rows], max(total, min(rounded, budget))
+                yield windows[rows], int(lengths[rows].sum())
             return
         widths = -(-lengths // sizes.width_multiple) * sizes.width_multiple
         widths = np.minimum(widths, self.model.max_positions)
@@ -241,12 +190,12 @@ class _Run:
     def _keep(self, rows: Ints, width: int, size: int) -> bool:
         """Run the model over a batch and keep what it says, unless there is no memory for it."""
         encoding, model = self.encoding, self.model
-        arrange = lay_end_to_end if self._packs else lay_out
-        batch = arrange(encoding.tokens.ids, encoding.windows, rows, model.frame, width)
+        parts = encoding.tokens.ids, encoding.windows, rows, model.frame
+        batch = lay_end_to_end(*parts) if model.packs else lay_out(*parts, width)
         try:
             self._run(batch)
         except RuntimeError as error:
-            if not _ran_out_of_memory(error):
+            if not ran_out_of_memory(error):
                 raise
             reason = f"{type(error).__name__} on {model.device}"
         else:
@@ -264,7 +213,7 @@ class _Run:
         )
         return False
 
-    def _run(self, batch: Batch) -> None:
+    def _run(self, batch: Batch | Pack) -> None:
         logits = self._logits(batch).flatten(0, 1)
         tokens = self._on_device(batch.tokens)
         owned = logits[self._on_device(batch.places)]  # (owned, num_labels)
@@ -276,35 +225,25 @@ class _Run:
         if len(self.probabilities):
             self.probabilities[tokens] = distribution
 
-    def _logits(self, batch: Batch) -> torch.Tensor:
+    def _logits(self, batch: Batch | Pack) -> torch.Tensor:
         """Run the model over a batch: (rows, width, num_labels)."""
-        network, first_position = self.model.network, self.model.first_position
-        input_ids = self._on_device(batch.input_ids)
-        if first_position is None:
-            mask = self._on_device(batch.attention_mask)
-            return network(input_ids=input_ids, attention_mask=mask).logits
-        row_splits = self._on_device(batch.row_splits.astype(np.int32))
-        position_ids = self._on_device(batch.position_ids + first_position)
-        with packed(Pack(row_splits=row_splits, longest=int(np.diff(batch.row_splits).max()))):
-            return network(input_ids=input_ids, position_ids=position_ids).logits
+        network, input_ids = self.model.network, self._on_device(batch.input_ids)
+        if isinstance(batch, Pack):
+            positions = self._on_device(batch.position_ids + (self.model.first_position or 0))
+            with packed(self._on_device(batch.row_splits.astype(np.int32)), batch.longest):
+                output = network(input_ids=input_ids, position_ids=positions)
+        else:
+            mask = batch.attention_mask
+            output = network(
+                input_ids=input_ids,
+                attention_mask=None if mask is None else self._on_device(mask),
+            )
+        logits: torch.Tensor = output.logits
+        return logits
 
-    def _on_device(self, array: NDArray[Any] | None) -> torch.Tensor | None:
+    def _on_device(self, array: NDArray[Any]) -> torch.Tensor:
         """Copy to the device without waiting for it, from memory that cannot be paged out."""
-        if array is None:
-            return None
         tensor = torch.from_numpy(array)
         if self.model.device.type == "cuda":
             tensor = tensor.pin_memory()
         return tensor.to(self.model.device, non_blocking=True)
-
-
-def _ran_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in str(error) for sign in _OUT_OF_MEMORY
-    )
-
-
-def _device_failed(error: RuntimeError) -> bool:
-    return isinstance(error, torch.AcceleratorError) or any(
-        sign in str(error) for sign in _DEVICE_FAILED
-    )

@@ -6,7 +6,6 @@ Nothing else reads checkpoints with transformers, and nothing of theirs that can
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +32,9 @@ from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.memory import DeviceMemory
-from spark_entities.udfs.options import ModelOptions, Precision
+from spark_entities.udfs.options import ModelOptions
+from spark_entities.udfs.precision import quantize, resolve_dtype
+from spark_entities.udfs.sizes import Sizes, sizes_for
 
 _SAFELY = {"trust_remote_code": False, "local_files_only": True}  # and safetensors for weights
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
@@ -52,6 +53,16 @@ class LoadedModel:
     vocabulary: Vocabulary
     first_position: int | None = None  # of a window in a pack; nothing where windows are padded
     memory: DeviceMemory = field(default_factory=DeviceMemory)
+
+    @property
+    def packs(self) -> bool:
+        """Whether windows go through the network end to end, without padding."""
+        return self.first_position is not None
+
+    @property
+    def sizes(self) -> Sizes:
+        """What suits the device."""
+        return sizes_for(self.device.type, packs=self.packs)
 
     @property
     def capacity(self) -> int:
@@ -82,9 +93,10 @@ def load_model(
         )
     network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
     if options.precision == "int8":
-        network = _quantize(network)
+        network = quantize(network)
     network.to(target)
-    fuse_gelu(network)
+    if target.type == "cuda" and options.precision != "float32":
+        fuse_gelu(network)
     return wrap_network(network, checkpoint.folder, checkpoint.scheme, target)
 
 
@@ -120,36 +132,6 @@ def wrap_network(
 def torch_device(name: str | None) -> torch.device:
     """Return the device of a name, or the best there is. Tests of GPU scheduling give a CPU."""
     return torch.device(name or choose_device(visible=visible_devices()).name)
-
-
-def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """Choose the weights' format: `auto` takes the smallest that the device computes natively."""
-    if precision != "auto":
-        return _STORED_AS[precision]
-    if device.type == "cuda":
-        capable = torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if capable else torch.float16
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
-_STORED_AS: dict[Precision, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-    "int8": torch.float32,  # until `_quantize`
-}
-
-
-def _quantize(network: torch.nn.Module) -> torch.nn.Module:
-    """Multiply in 8-bit integers, scaled by output channel; all else stays float32."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch advises to move to torchao, which needs a compiler
-        quantization = torch.ao.quantization
-        quantized: torch.nn.Module = quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
-            network, {torch.nn.Linear: quantization.per_channel_dynamic_qconfig}, inplace=True
-        )
-    return quantized
 
 
 def read_network(folder: Path, **settings: object) -> tuple[PreTrainedModel, list[str], list[str]]:

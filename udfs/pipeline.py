@@ -3,7 +3,7 @@
 Enters: buffers of texts, and the classifier whose hops they take. Leaves: result rows, in order.
 Must not import: pyspark, torch, transformers.
 
-One thread encodes, one gives the device its work, and the caller's waits for what the device says
+Some threads encode, one gives the device its work, and the caller's waits for what the device says
 and makes the rows. A buffer that fails is
 halved until the documents that fail are known.
 """
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("spark_entities.pipeline")
 
-_ENCODERS = 1
-_BUFFERS_AT_ONCE = 3 + _ENCODERS
+_BEHIND_ENCODERS = 3  # buffers: one waits for the device, one is on it, of one rows are made
 
 Texts = Sequence[str | None]
 
@@ -58,7 +57,9 @@ class Pipeline:
 
     def __init__(self, classifier: TokenClassifier) -> None:
         self._classifier = classifier
-        self._encoder = ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encode")
+        encoders = classifier.model.sizes.encoders
+        self._buffers_at_once = encoders + _BEHIND_ENCODERS
+        self._encoder = ThreadPoolExecutor(encoders, thread_name_prefix="encode")
         self._launcher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="launch")
 
     def run(self, buffers: Iterable[Texts]) -> Iterator[Classified]:
@@ -72,7 +73,7 @@ class Pipeline:
         try:
             for texts in buffers:
                 under_way.append(self._start(texts))
-                if len(under_way) == _BUFFERS_AT_ONCE:
+                if len(under_way) == self._buffers_at_once:
                     yield self._finish(under_way.popleft())
             for buffer in under_way:
                 yield self._finish(buffer)

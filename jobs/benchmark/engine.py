@@ -137,7 +137,7 @@ def compare_on_device(
     speeds = []
     for name, run in runs.items():
         counts.update(tokens=0, padded_tokens=0)
-        result, idle_share = idle_share(run, model.device)
+        result, idle = idle_share(run, model.device)
         ours = name == "ours"
         num_tokens, num_padded = result if ours else counts.values()
         speeds.append(
@@ -145,7 +145,7 @@ def compare_on_device(
                 name=name,
                 tokens_per_second=tokens / seconds[name],
                 utilisation=flop / seconds[name] / peak,
-                idle_share=idle_share,
+                idle_share=idle,
                 padding_share=1 - num_tokens / num_padded,
             )
         )

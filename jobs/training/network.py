@@ -21,11 +21,11 @@ from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.model import (
     read_network,
     read_tokenizer,
-    resolve_dtype,
     torch_device,
     wrap_network,
 )
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.precision import resolve_dtype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

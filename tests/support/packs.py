@@ -1,4 +1,4 @@
-"""Attention over a pack, window by window: what kernels of variable length are to compute.
+"""Attention over windows end to end, by its definition: what kernels of variable length compute.
 
 Stands in for `torch.nn.attention.varlen`, which runs on GPUs alone.
 """
@@ -27,7 +27,7 @@ def attend_window_by_window(
     scale: float | None,
     window_size: tuple[int, int],
 ) -> torch.Tensor:
-    """Attend in each window by the definition: softmax of scaled products, times values.
+    """Attend in each window: softmax of scaled products, times values.
 
     Queries, keys, values and what is returned: (tokens, heads, size of a head).
     """
@@ -35,15 +35,14 @@ def attend_window_by_window(
     assert torch.equal(cu_seq_q, cu_seq_k)
     assert cu_seq_q.diff().max() == max_q == max_k
     assert cu_seq_q[-1] == len(query)
-    scale = scale or query.shape[-1] ** -0.5
     outputs = []
     for start, end in itertools.pairwise(cu_seq_q.tolist()):
         q, k, v = (each[start:end].transpose(0, 1) for each in (query, key, value))
-        products = q @ k.mT * scale
+        products = q @ k.mT * (scale or query.shape[-1] ** -0.5)
         place = torch.arange(end - start)
         distance = place[None] - place[:, None]  # of the key from the query
         left, right = window_size
-        hidden = (distance < -left) & (left >= 0) | (distance > right) & (right >= 0)
+        hidden = (left >= 0) & (distance < -left) | (right >= 0) & (distance > right)
         weights = products.masked_fill(hidden, -torch.inf).softmax(dim=-1)
         outputs.append((weights @ v).transpose(0, 1))
     return torch.cat(outputs)
@@ -53,6 +52,6 @@ def attend_window_by_window(
 def packs_on_cpu() -> Iterator[None]:
     """Let networks on a CPU take windows end to end, in any precision."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "varlen_attn", attend_window_by_window)
+        patch.setattr(attention, "_attend_to_windows", attend_window_by_window)
         patch.setattr(attention, "_no_kernel", lambda *_: None)
         yield

@@ -45,9 +45,7 @@ class TableNetwork(torch.nn.Module):
         self.memory_tokens = memory_tokens  # a larger batch does not fit
         self.shapes: list[tuple[int, ...]] = []
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
-    ) -> SimpleNamespace:
+    def forward(self, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
         self.shapes.append(tuple(input_ids.shape))
         if self.poison_id is not None and (input_ids == self.poison_id).any():
             raise self.poison

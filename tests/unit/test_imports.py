@@ -28,7 +28,10 @@ FLOORS = [  # imports go down
     "leaves",
 ]
 LEAVES = {"udfs/options.py", "udfs/errors.py"}  # what udfs/core imports of udfs
-TORCH = {"udfs/model.py", "udfs/forward.py", "udfs/attention.py", "jobs/training", "jobs/benchmark"}
+TORCH = {
+    *(f"udfs/{name}.py" for name in ("activation", "attention", "failures", "forward", "model")),
+    *("udfs/precision.py", "jobs/training", "jobs/benchmark"),
+}
 TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/task.py"}  # once a model is wanted
 PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/task.py"}
 

@@ -7,7 +7,7 @@ end to end with their positions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +32,28 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Windows laid out for the model, in a row each or end to end, and which answers count."""
+    """Windows laid out for the model in a row each, and which of its answers count."""
 
     input_ids: Ints  # (rows, width)
     attention_mask: Ints | None  # (rows, width); nothing where there is no padding
     places: Ints  # (owned,): where the windows' own tokens stand, counted along all rows
     tokens: Ints  # (owned,): which of the buffer's tokens they are
-    position_ids: Ints | None = None  # (1, width), of a pack: each token's place in its window
-    row_splits: Ints | None = None  # (num_windows + 1,), of a pack: where each window begins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """Windows laid out for the model end to end in one row, and which of its answers count."""
+
+    input_ids: Ints  # (1, width)
+    position_ids: Ints  # (1, width): the place of each token in its window
+    row_splits: Ints  # (num_windows + 1,): where each window begins
+    places: Ints  # (owned,): as in a batch
+    tokens: Ints  # (owned,)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest window."""
+        return int(np.diff(self.row_splits).max())
 
 
 def plan_batches(
@@ -119,7 +133,7 @@ def plan_packs(lengths: Ints, *, max_tokens: int) -> Iterator[Ints]:
 def lay_out(
     token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame, width: int
 ) -> Batch:
-    """Lay out some windows in a row each, padded to a width.
+    """Lay out some windows in a row each, between their special tokens and padded to a width.
 
     Args:
         token_ids: (num_tokens,), of the whole buffer.
@@ -130,58 +144,59 @@ def lay_out(
 
     """
     starts = np.arange(len(rows)) * width
-    return _fill((len(rows), width), starts, token_ids, windows, rows, frame)
+    input_ids = np.full((len(rows), width), frame.pad_token_id, dtype=np.int64)
+    sizes = _fill(input_ids, starts, token_ids, windows, rows, frame)
+    mask = None
+    if sizes.min() < width:
+        mask = np.zeros_like(input_ids)
+        mask.reshape(-1)[ragged_range(starts, sizes)] = 1
+    places, tokens = _own(starts, windows, rows, frame)
+    return Batch(input_ids=input_ids, attention_mask=mask, places=places, tokens=tokens)
 
 
 def lay_end_to_end(
-    token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame, size: int
-) -> Batch:
-    """Lay out some windows one behind the other, in one row of a size: a pack.
+    token_ids: NDArray[np.int32], windows: Windows, rows: Ints, frame: Frame
+) -> Pack:
+    """Lay out some windows one behind the other, between their special tokens.
 
-    What is left of the row is padding, and counts as one more window. Other arguments: see
-    `lay_out`.
+    Arguments are those of `lay_out`.
     """
     sizes = windows.ends[rows] - windows.starts[rows] + frame.num_special_tokens
     splits = np.append(0, np.cumsum(sizes))
-    batch = _fill((1, size), splits[:-1], token_ids, windows, rows, frame)
-    position_ids = np.zeros((1, size), dtype=np.int64)
-    position_ids[0, : splits[-1]] = ragged_range(np.zeros_like(sizes), sizes)
-    return replace(
-        batch,
-        attention_mask=None,
-        position_ids=position_ids,
-        row_splits=splits if splits[-1] == size else np.append(splits, size),
+    input_ids = np.empty((1, splits[-1]), dtype=np.int64)
+    _fill(input_ids, splits[:-1], token_ids, windows, rows, frame)
+    places, tokens = _own(splits[:-1], windows, rows, frame)
+    return Pack(
+        input_ids=input_ids,
+        position_ids=ragged_range(np.zeros_like(sizes), sizes)[None],
+        row_splits=splits,
+        places=places,
+        tokens=tokens,
     )
 
 
 def _fill(
-    shape: tuple[int, int],
-    row_starts: Ints,
+    input_ids: Ints,
+    starts: Ints,
     token_ids: NDArray[np.int32],
     windows: Windows,
     rows: Ints,
     frame: Frame,
-) -> Batch:
-    """Fill a batch of a shape with windows between their special tokens, each from its place on."""
-    before, after = len(frame.prefix_ids), len(frame.suffix_ids)
-    starts, ends = windows.starts[rows], windows.ends[rows]
-    sizes = ends - starts
-    input_ids = np.full(shape, frame.pad_token_id, dtype=np.int64)
-    flat = input_ids.reshape(-1)
-    flat[ragged_range(row_starts + before, sizes)] = token_ids[ragged_range(starts, sizes)]
-    flat[row_starts[:, None] + np.arange(before)] = frame.prefix_ids
-    flat[(row_starts + before + sizes)[:, None] + np.arange(after)] = frame.suffix_ids
+) -> Ints:
+    """Write windows between their special tokens, each from its place on; return their sizes."""
+    flat, before, after = input_ids.reshape(-1), len(frame.prefix_ids), len(frame.suffix_ids)
+    sizes = windows.ends[rows] - windows.starts[rows]
+    flat[ragged_range(starts + before, sizes)] = token_ids[
+        ragged_range(windows.starts[rows], sizes)
+    ]
+    flat[starts[:, None] + np.arange(before)] = frame.prefix_ids
+    flat[(starts + before + sizes)[:, None] + np.arange(after)] = frame.suffix_ids
+    return sizes + before + after
 
-    mask = None
-    sizes += before + after
-    if sizes.sum() < input_ids.size:
-        mask = np.zeros(shape, dtype=np.int64)
-        mask.reshape(-1)[ragged_range(row_starts, sizes)] = 1
-    owned_starts = windows.owned_starts[rows]
-    owned_sizes = windows.owned_ends[rows] - owned_starts
-    return Batch(
-        input_ids=input_ids,
-        attention_mask=mask,
-        places=ragged_range(row_starts + before + owned_starts - starts, owned_sizes),
-        tokens=ragged_range(owned_starts, owned_sizes),
-    )
+
+def _own(starts: Ints, windows: Windows, rows: Ints, frame: Frame) -> tuple[Ints, Ints]:
+    """Return where windows' own tokens stand, and which of the buffer's tokens they are."""
+    owned = windows.owned_starts[rows]
+    sizes = windows.owned_ends[rows] - owned
+    before_owned = owned - windows.starts[rows] + len(frame.prefix_ids)
+    return ragged_range(starts + before_owned, sizes), ragged_range(owned, sizes)

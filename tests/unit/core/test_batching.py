@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_entities.udfs.core.batching import Frame, lay_out, plan_batches
+from spark_entities.udfs.core.batching import (
+    Frame,
+    lay_end_to_end,
+    lay_out,
+    plan_batches,
+    plan_packs,
+)
 from spark_entities.udfs.core.records import Windows
 
 LENGTHS = st.lists(st.integers(1, 50), max_size=40).map(lambda sizes: np.array(sizes, dtype=int))
@@ -108,3 +114,33 @@ def test_a_batch_without_padding_needs_no_mask():
     )
     assert batch.attention_mask is None
     assert batch.input_ids.tolist() == [[90, 10, 11, 91], [90, 12, 13, 91]]
+
+
+@given(LENGTHS, st.integers(1, 200))
+def test_packs_are_windows_in_their_order_as_many_as_fit(lengths, budget):
+    packs = list(plan_packs(lengths, max_tokens=budget))
+    assert np.concatenate([*packs, []]).tolist() == list(range(len(lengths)))
+    for pack, following in itertools.zip_longest(packs, packs[1:]):
+        assert len(pack) == 1 or lengths[pack].sum() <= budget
+        assert following is None or lengths[pack].sum() + lengths[following[0]] > budget
+
+
+def test_windows_are_laid_end_to_end_between_their_special_tokens():
+    windows = Windows(
+        starts=np.array([0, 2, 4]),
+        ends=np.array([3, 4, 5]),
+        owned_starts=np.array([0, 3, 4]),
+        owned_ends=np.array([3, 4, 5]),
+        row_splits=np.array([0, 2, 3]),
+    )
+    frame = Frame(prefix_ids=np.array([90]), suffix_ids=np.array([91, 92]), pad_token_id=7)
+    token_ids = np.array([10, 11, 12, 13, 14], dtype=np.int32)
+    pack = lay_end_to_end(token_ids, windows, np.array([0, 1, 2]), frame)
+    assert pack.input_ids.tolist() == [
+        [90, 10, 11, 12, 91, 92, 90, 12, 13, 91, 92, 90, 14, 91, 92]  # 12 is in both
+    ]
+    assert pack.position_ids.tolist() == [[0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3]]
+    assert pack.row_splits.tolist() == [0, 6, 11, 15]
+    assert pack.longest == 6
+    assert pack.places.tolist() == [1, 2, 3, 8, 12]
+    assert pack.tokens.tolist() == [0, 1, 2, 3, 4]

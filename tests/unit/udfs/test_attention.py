@@ -1,55 +1,200 @@
-"""Windows end to end give what windows alone give, for each family that is said to take them.
+"""Windows end to end give what windows in padded rows give, in each family that is said to pack.
 
 No GPU is needed: behind the same interface, attention runs window by window on the CPU.
 """
 
-from dataclasses import replace
+import logging
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForTokenClassification
+from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel
 
 from spark_entities.udfs import attention
-from spark_entities.udfs.attention import PACKING_FAMILIES, attend_our_way, pack_positions
-from spark_entities.udfs.classifier import TokenClassifier
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.attention import (
+    PACKING_FAMILIES,
+    attend_our_way,
+    pack_positions,
+    packed,
+    without_plans,
+)
+from spark_entities.udfs.positions import first_position
 from tests.support.packs import packs_on_cpu
+from tests.support.reads import Reads
 
 CPU = torch.device("cpu")
 POSITIONS = 64
+VOCABULARY = 300
 SHAPE = {
     "hidden_size": 32,
     "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "intermediate_size": 48,
-    "vocab_size": 300,
+    "vocab_size": VOCABULARY,
     "num_labels": 5,
     "pad_token_id": 1,
-    "initializer_range": 0.3,  # so that attention matters
+    "initializer_range": 0.2,  # so that attention matters
 }
 OF_THEIR_OWN = {
     "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
     "electra": {"embedding_size": 24},
     "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
+    "mpnet": {"relative_attention_num_buckets": 8},
 }
+SPECIAL = {"bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2}
 
 
-def make_network(family: str) -> torch.nn.Module:
+def make_network(family: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **SHAPE | OF_THEIR_OWN.get(family, {}))
-    config.max_position_embeddings = POSITIONS + attention.first_position(config.to_dict())
-    network = AutoModelForTokenClassification.from_config(config, attn_implementation="sdpa")
-    attend_our_way(network.eval())
+    config = AutoConfig.for_model(family, **SHAPE | SPECIAL | OF_THEIR_OWN.get(family, {}))
+    config.max_position_embeddings = POSITIONS + first_position(config.to_dict())
+    network = AutoModelForTokenClassification.from_config(config).eval()
+    attend_our_way(network)
     return network
 
 
-@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
-def test_a_pack_gives_what_padded_rows_give(bundled, family):
+@pytest.fixture
+def packing() -> Iterator[None]:
     with packs_on_cpu():
-        network = make_network(family)
-        first = pack_positions(network, POSITIONS, CPU)
-        assert first == attention.first_position(network.config.to_dict())
-        ...
+        yield
+
+
+def make_windows(sizes: list[int], seed: int = 0) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(3, VOCABULARY, (size,), generator=generator) for size in sizes]
+
+
+@torch.inference_mode()
+def in_padded_rows(network: PreTrainedModel, windows: list[torch.Tensor]) -> torch.Tensor:
+    width = max(map(len, windows))
+    ids = torch.stack([torch.nn.functional.pad(w, (0, width - len(w)), value=1) for w in windows])
+    mask = torch.stack([torch.arange(width) < len(window) for window in windows]).long()
+    return network(input_ids=ids, attention_mask=mask).logits[mask.bool()]
+
+
+@torch.inference_mode()
+def in_a_pack(
+    network: PreTrainedModel, windows: list[torch.Tensor], first: int | None = None
+) -> torch.Tensor:
+    positions = torch.cat([torch.arange(len(window)) for window in windows])
+    positions += first_position(network.config.to_dict()) if first is None else first
+    splits = np.cumsum([0, *map(len, windows)])
+    with packed(torch.tensor(splits, dtype=torch.int32), max(map(len, windows))):
+        output = network(input_ids=torch.cat(windows)[None], position_ids=positions[None])
+    return output.logits[0]
+
+
+@pytest.mark.usefixtures("packing")
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_a_pack_gives_what_padded_rows_give(family):
+    network = make_network(family)
+    windows = make_windows([POSITIONS, 1, 30, 17, 2, POSITIONS, 5])
+    torch.testing.assert_close(
+        in_a_pack(network, windows), in_padded_rows(network, windows), atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.usefixtures("packing")
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_a_family_that_packs_is_seen_to(family):
+    network = make_network(family)
+    first = pack_positions(network, POSITIONS, CPU)
+    assert first == (2 if family in {"camembert", "data2vec-text"} or "roberta" in family else 0)
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=6), st.data())
+def test_no_window_of_a_pack_sees_another(sizes, data):
+    changed = data.draw(st.integers(0, len(sizes) - 1))
+    with packs_on_cpu():
+        network = make_network("xlm-roberta")
+        windows = make_windows(sizes)
+        others = [
+            make_windows(sizes, seed=1)[at] if at == changed else window
+            for at, window in enumerate(windows)
+        ]
+        before, after = (in_a_pack(network, each).split(sizes) for each in (windows, others))
+    for at in range(len(sizes)):
+        assert torch.equal(before[at], after[at]) == (
+            at != changed or torch.equal(windows[at], others[at])
+        )
+
+
+@pytest.mark.usefixtures("packing")
+def test_a_network_whose_windows_see_each_other_is_found_out(monkeypatch):
+    def leak(query, key, value, *_, scale, window_size):
+        q, k, v = (each.transpose(0, 1)[None] for each in (query, key, value))
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v)[0].transpose(0, 1)
+
+    monkeypatch.setattr(attention, "_attend_to_windows", leak)
+    assert pack_positions(make_network("bert"), POSITIONS, CPU) is None
+
+
+@pytest.mark.usefixtures("packing")
+def test_positions_that_are_off_are_found_out(monkeypatch):
+    network = make_network("roberta")
+    monkeypatch.setattr(attention, "first_position", lambda _: 0)
+    assert pack_positions(network, POSITIONS, CPU) is None
+
+
+@pytest.mark.usefixtures("packing")
+@pytest.mark.parametrize("error", [RuntimeError, ValueError, TypeError])
+def test_a_kernel_that_refuses_leaves_windows_padded(monkeypatch, caplog, error):
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr(attention, "_attend_to_windows", refuse)
+    with caplog.at_level(logging.INFO, "spark_entities"):
+        assert pack_positions(make_network("bert"), POSITIONS, CPU) is None
+    assert caplog.messages == [
+        "Windows go through BertForTokenClassification side by side, with padding: an attempt "
+        f"ended in {error.__name__}."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("family", "dtype", "kernel", "reason"),
+    [
+        ("bert", torch.bfloat16, None, "torch before 2.10 has no attention of variable length"),
+        ("bert", torch.float32, print, "attention of variable length does not compute in torch.f"),
+        ("bert", torch.bfloat16, print, "attention of variable length does not run on cpu"),
+        ("layoutlm", torch.bfloat16, print, "packs were not tested with models of type layoutlm"),
+        ("mpnet", torch.bfloat16, print, "it has an attention of its own"),
+    ],
+)
+def test_why_windows_are_padded_is_logged(monkeypatch, caplog, family, dtype, kernel, reason):
+    monkeypatch.setattr(attention, "_attend_to_windows", kernel)
+    with caplog.at_level(logging.INFO, "spark_entities"):
+        assert pack_positions(make_network(family).to(dtype), POSITIONS, CPU) is None
+    assert f"side by side, with padding: {reason}" in caplog.text
+
+
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_nobody_looks_at_what_is_on_the_device(family):
+    network = make_network(family)
+    windows = make_windows([9, 5, 1])
+    width = 9
+    ids = torch.stack([torch.nn.functional.pad(w, (0, width - len(w)), value=1) for w in windows])
+    mask = torch.stack([torch.arange(width) < len(window) for window in windows]).long()
+    with torch.inference_mode(), Reads() as reads:
+        network(input_ids=ids, attention_mask=mask)
+    assert reads.names == []
+
+
+def test_transformers_own_mask_is_looked_at():
+    network = make_network("bert")
+    network.set_attn_implementation("sdpa")
+    with torch.inference_mode(), Reads() as reads:
+        network(input_ids=torch.full((1, 2), 5), attention_mask=torch.tensor([[1, 0]]))
+    assert reads.names
+
+
+def test_backends_with_plans_are_off_inside_alone():
+    """A GPU is pretended: which backends torch may take is a switch, and can be read without."""
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    with without_plans(torch.device("cuda")):
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.cudnn_sdp_enabled()

@@ -7,10 +7,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CanineTokenizer
 
-from spark_entities.udfs.checkpoint import find_checkpoint, usable_positions
+from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.model import load_model
 from spark_entities.udfs.options import ModelOptions
+from spark_entities.udfs.positions import usable_positions
 
 
 def rewrite_weights(folder: Path, change) -> None:

@@ -3,11 +3,17 @@
 No GPU is needed: the errors are the real classes, raised by a network that runs on the CPU.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from spark_entities.udfs import forward
+from spark_entities.udfs import forward, sizes
+from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.errors import DeviceError
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from tests.support.packs import packs_on_cpu
+from tests.support.reads import Reads
 from tests.support.scripted import make_classifier
 
 SCRIPT = {"j": "B-PER", "l": "B-LOC"}
@@ -110,9 +116,57 @@ def test_memory_that_runs_out_elsewhere_counts_as_such(error):
 
 
 def test_widths_are_multiples_of_eight_where_the_device_likes_them(monkeypatch):
-    monkeypatch.setitem(forward._SIZES, "cpu", forward._SIZES["cuda"])
+    monkeypatch.setitem(sizes._PADDED, "cpu", sizes._PADDED["cuda"])
     classifier = make_classifier(SCRIPT, max_positions=30, max_padded_tokens=16)
     plain = make_classifier(SCRIPT, max_positions=30)
     assert classify(classifier) == classify(plain)
     widths = {width for _, width in classifier.model.network.shapes}
     assert widths == {8, 16, 30}  # 30: the model has no more positions
+
+
+@pytest.mark.parametrize("strategy", ["first", "average"])
+def test_a_buffer_is_launched_without_a_look_at_the_device_and_waited_for_once(
+    monkeypatch, strategy
+):
+    waits = []
+    monkeypatch.setattr(forward.Clock, "seconds", lambda _: waits.append(1) or 0.5)
+    classifier = make_classifier(SCRIPT, max_padded_tokens=16, aggregation_strategy=strategy)
+    encoding = classifier.encode(TEXTS)
+    with Reads() as reads:
+        launched = classifier.launch(encoding)
+    assert len(classifier.model.network.shapes) > 3
+    assert (reads.names, waits) == ([], [])
+    assert launched.collect().cost.forward_seconds == 0.5
+    assert waits == [1]
+
+
+def test_buffers_in_packs_give_what_padded_ones_give(checkpoint):
+    """Real weights, windows that overlap, and packs that end between them."""
+    options = ClassifyOptions(stride=4, max_padded_tokens=50, aggregation_strategy="max")
+    padded = TokenClassifier.load(
+        ModelOptions(name=str(checkpoint), precision="float32"), options, "cpu"
+    )
+    with packs_on_cpu():
+        packing = replace(padded, model=replace(padded.model, first_position=2))
+        there, here = packing.classify(TEXTS * 3), padded.classify(TEXTS * 3)
+        [classified] = packing.classify_buffers([TEXTS])
+    assert [row["entities"] for row in here.to_pylist()] == approximately(there)
+    assert classified.cost.num_padded_tokens == classified.cost.num_model_tokens
+
+
+def approximately(rows) -> list:
+    return [
+        [each | {"score": pytest.approx(each["score"], abs=1e-5)} for each in row["entities"]]
+        for row in rows.to_pylist()
+    ]
+
+
+def test_a_pack_that_does_not_fit_is_halved_until_it_does():
+    def make(memory_tokens: int) -> TokenClassifier:
+        classifier = make_classifier(SCRIPT, memory_tokens=memory_tokens, max_window_tokens=14)
+        return replace(classifier, model=replace(classifier.model, first_position=0))
+
+    scarce = make(40)
+    assert classify(scarce) == classify(make(10**6))
+    assert scarce.model.memory.max_padded_tokens <= 40
+    assert max(width for _, width in scarce.model.network.shapes) > 40
