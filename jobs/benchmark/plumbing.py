@@ -27,21 +27,19 @@ class FreeNetwork(torch.nn.Module):
         self.num_labels = num_labels
         self.tokens_per_entity = tokens_per_entity
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None,  # noqa: ARG002
-    ) -> SimpleNamespace:
+    def forward(self, input_ids: torch.Tensor, **_: object) -> SimpleNamespace:
         """Return float32, (rows, width, num_labels)."""
-        logits = torch.zeros(*input_ids.shape, self.num_labels)
+        logits = torch.zeros(*input_ids.shape, self.num_labels, device=input_ids.device)
         logits[..., 0] = 1.0
         logits[:, :: self.tokens_per_entity, 1] = 2.0
         return SimpleNamespace(logits=logits)
 
 
-def free_classifier(options: ModelOptions, tokens_per_entity: int = 10) -> TokenClassifier:
+def free_classifier(
+    options: ModelOptions, tokens_per_entity: int = 10, device: str = "cpu"
+) -> TokenClassifier:
     """Return the engine with a real tokenizer and a network that costs nothing."""
-    loaded = TokenClassifier.load(options, device="cpu")
+    loaded = TokenClassifier.load(options, device=device)
     network = FreeNetwork(len(loaded.model.scheme.labels), tokens_per_entity)
     return replace(loaded, model=replace(loaded.model, network=network))
 

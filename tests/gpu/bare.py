@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ from transformers import (
 )
 
 from spark_entities.jobs.benchmark.engine import idle_share, matmul_speed, model_flop
+from spark_entities.jobs.benchmark.plumbing import free_classifier
 from spark_entities.jobs.benchmark.workload import SHAPES, make_documents
+from spark_entities.udfs import sizes
 from spark_entities.udfs.activation import fuse_gelu
 from spark_entities.udfs.attention import attend_our_way
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
@@ -42,7 +45,8 @@ from spark_entities.udfs.worker import gather
 
 GPU = torch.device("cuda:0")
 CPU = torch.device("cpu")
-BATCH_SIZES = (8, 32, 128)  # of the pipeline
+DOCUMENTS = {"large": 20_000, "base": 50_000, "bundled": 50_000}  # seconds of work
+SAMPLE, BATCH_SIZES = 400, (8, 32, 128)  # of the pipeline
 WINDOW = 512
 
 started = time.monotonic()
@@ -93,6 +97,13 @@ def make_classifier(network: Any, **options: Any) -> TokenClassifier:
     return TokenClassifier(model=model, options=ClassifyOptions(**options))
 
 
+def half_precision(name: str) -> TokenClassifier:
+    """Return the bundled model, or one of a shape, in bfloat16."""
+    if name == "bundled":
+        return bundled("bfloat16", GPU)
+    return make_classifier(make_network(f"xlm-roberta-{name}"))
+
+
 def bundled(precision: str, device: torch.device) -> TokenClassifier:
     """Load the bundled model."""
     model = load_model(ModelOptions(precision=precision), str(device))
@@ -115,7 +126,7 @@ def run(classifier: TokenClassifier, documents: Sequence[str]) -> Cost:
     return sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
 
 
-def fastest(times: int, act: Callable[[], Any]) -> tuple[Any, float]:
+def median(times: int, act: Callable[[], Any]) -> tuple[Any, float]:
     """Act some times after one to warm up; return the last result and the median of seconds."""
     seconds = []
     for _ in range(times + 1):
@@ -186,10 +197,18 @@ def check_nan(documents: Sequence[str]) -> None:
     check(len(errors) == 1 and "not a finite number" in errors[0], f"NaN weights: {errors}")
 
 
-def measure(
-    name: str, classifier: TokenClassifier, documents: Sequence[str], sample: int
-) -> dict[str, Any]:
+def check_all(documents: Sequence[str]) -> None:
+    """Compare results, then what happens when a GPU is short of something."""
+    check_results(documents[:300])
+    half = bundled("bfloat16", GPU)
+    check_waiting(half, documents[:1000])
+    check_memory(half, documents[:2000], 0.25)
+    check_nan(documents[:20])
+
+
+def measure(name: str, documents: Sequence[str]) -> dict[str, Any]:
     """Measure the engine, packed and padded, and the pipeline beside it."""
+    classifier = half_precision(name)
     model = classifier.model
     windows = classifier.encode(documents).windows
     lengths = windows.ends - windows.starts + model.frame.num_special_tokens
@@ -198,7 +217,7 @@ def measure(
     figures: dict[str, Any] = {"tokens": tokens, "matmul_tflops": peak / 1e12}
     for layout, each in (("packed", classifier), ("padded", padded(classifier))):
         torch.cuda.reset_peak_memory_stats()
-        cost, seconds = fastest(3, partial(run, each, documents))
+        cost, seconds = median(2 if layout == "packed" else 1, partial(run, each, documents))
         figures[layout] = {
             "tokens_per_second": tokens / seconds,
             "of_matmul": flop / seconds / peak,
@@ -207,12 +226,13 @@ def measure(
             "peak_gib": torch.cuda.max_memory_allocated() / 2**30,
         }
         if layout == "packed":
-            _, figures[layout]["idle"] = idle_share(partial(run, each, documents), GPU)
+            half = documents[: len(documents) // 2]  # to trace is slow
+            _, figures[layout]["idle"] = idle_share(partial(run, each, half), GPU)
         say(f"{name}, {layout}: {_show(figures[layout])}")
-    some = list(documents[:sample])
-    encoded = classifier.encode(some).windows
-    some_tokens = int((encoded.ends - encoded.starts + 2).sum())
-    rates = {}
+    some, rates = list(documents[:SAMPLE]), {}
+    windows = classifier.encode(some).windows
+    lengths = windows.ends - windows.starts + model.frame.num_special_tokens
+    model.network.set_attn_implementation("sdpa")  # as its users have it
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED_FOLDER)
     tokenizer.model_max_length = WINDOW
     pipeline = TokenClassificationPipeline(
@@ -223,11 +243,69 @@ def measure(
         stride=128,
     )
     for batch_size in BATCH_SIZES:
-        _, seconds = fastest(1, partial(pipeline, some, batch_size=batch_size))
-        rates[batch_size] = some_tokens / seconds
+        _, seconds = median(1, partial(pipeline, some, batch_size=batch_size))
+        rates[batch_size] = int(lengths.sum()) / seconds
     figures["pipeline"] = rates
     ratio = figures["packed"]["tokens_per_second"] / max(rates.values())
     say(f"{name}, pipeline: {_show(rates)}; ours to its best {ratio:.1f}")
+    return figures
+
+
+def measure_feeding(documents: Sequence[str]) -> dict[int, float]:
+    """Return tokens/s from texts to rows with a network that costs nothing, by encoding threads."""
+    free = free_classifier(ModelOptions(precision="bfloat16"), device=str(GPU))
+    rates = {}
+    for encoders in (1, 2, 3, 4):
+        with_encoders = replace(sizes._PACKED, encoders=encoders)
+        with patch.object(sizes, "_PACKED", with_encoders):
+            cost, seconds = median(2, partial(run, free, documents))
+        rates[encoders] = cost.num_model_tokens / seconds
+    say(f"feeding, tokens/s by encoding threads: {_show(rates)}")
+    return rates
+
+
+def measure_float8(tokens: int) -> dict[str, float]:
+    """Return the milliseconds of the linear layers of an XLM-R large layer, in either precision.
+
+    As float8 needs it, activations are scaled by row and rounded before each product.
+    """
+
+    def quantised(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scale = values.abs().amax(dim=-1, keepdim=True).float() / 448
+        return (values / scale).to(torch.float8_e4m3fn), scale
+
+    def milliseconds(act: Callable[[], Any]) -> float:
+        act()
+        torch.cuda.synchronize()
+        begun = time.monotonic()
+        for _ in range(20):
+            act()
+        torch.cuda.synchronize()
+        return (time.monotonic() - begun) * 1000 / 20
+
+    figures = {"bfloat16": 0.0, "float8, values given": 0.0, "float8": 0.0}
+    for times, inputs, outputs in ((4, 1024, 1024), (1, 1024, 4096), (1, 4096, 1024)):
+        make = partial(torch.randn, device=GPU, dtype=torch.bfloat16)
+        hidden, weight, bias = make(tokens, inputs), make(outputs, inputs), make(outputs)
+        weight8, weight_scale = quantised(weight)
+        hidden8, hidden_scale = quantised(hidden)
+
+        def product8(values: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+            return torch._scaled_mm(
+                values,
+                weight8.t(),  # noqa: B023
+                scale_a=scale,
+                scale_b=weight_scale.t(),  # noqa: B023
+                bias=bias,  # noqa: B023
+                out_dtype=torch.bfloat16,
+            )
+
+        exact = partial(torch.nn.functional.linear, hidden, weight, bias)
+        figures["bfloat16"] += times * milliseconds(exact)
+        given = partial(product8, hidden8, hidden_scale)
+        figures["float8, values given"] += times * milliseconds(given)
+        figures["float8"] += times * milliseconds(lambda: product8(*quantised(hidden)))  # noqa: B023
+    say(f"linear layers, {tokens:,} tokens, ms a layer: {_show(figures)}")
     return figures
 
 
@@ -241,9 +319,8 @@ def _show(figures: dict[Any, float]) -> str:
 def main() -> int:
     """Check, then measure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = ["checks", "large", "base", "bundled"]
+    names = ["checks", "feeding", "float8", *DOCUMENTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names)
-    parser.add_argument("--documents", type=int, default=30_000)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     figures: dict[str, Any] = {
@@ -252,26 +329,21 @@ def main() -> int:
         "transformers": transformers.__version__,
     }
     say(str(figures))
-    documents = make_documents("mixed", options.documents)
-    if "checks" in options.only:
-        check_results(documents[:300])
-        half = bundled("bfloat16", GPU)
-        check_waiting(half, documents[:1000])
-        check_memory(half, documents[:2000], 0.25)
-        check_nan(documents[:20])
-    for name in ("large", "base", "bundled"):
-        if name not in options.only:
-            continue
-        shape = f"xlm-roberta-{name}"
-        if name == "bundled":
-            classifier = bundled("bfloat16", GPU)
-        else:
-            classifier = make_classifier(make_network(shape))
-        figures[name] = measure(name, classifier, documents, sample=400)
-        del classifier
+    documents = make_documents("mixed", max(DOCUMENTS.values()))
+    sections: dict[str, Callable[[], Any]] = {
+        "checks": partial(check_all, documents),
+        **{name: partial(measure, name, documents[:count]) for name, count in DOCUMENTS.items()},
+        "feeding": partial(measure_feeding, documents[:20_000]),
+        "float8": partial(measure_float8, 65_536),
+    }
+    for name in options.only:
+        try:
+            figures[name] = sections[name]()
+        except Exception as error:  # the others are worth the machine's time
+            check(False, f"{name} ended in {error!r}")
         torch.cuda.empty_cache()
-    if options.output:
-        options.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        if options.output:
+            options.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     say(f"{len(failures)} checks failed")
     return 1 if failures else 0
 
