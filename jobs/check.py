@@ -47,6 +47,7 @@ from spark_entities.jobs.tables.reading import check_input
 from spark_entities.jobs.tables.spreading import plan_spread
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.positions import untried
 from spark_entities.udfs.task import DEVICE_TYPE, describe_device
 
 _PROGRAM = "spark-entities check"
@@ -102,6 +103,11 @@ def _describe(ready: Setup, documents: DataFrame | None) -> Iterator[str]:
         f"model: {checkpoint.identify()}, {checkpoint.num_weights:,} weights, windows of "
         f"{ready.config.classify.window_tokens(checkpoint.read_capacity())} tokens, groups {groups}"
     )
+    obstacle = untried(checkpoint.read_type())
+    if ready.config.model.precision == "float32":
+        obstacle = "packs need half precision"
+    layout = f"padded everywhere: {obstacle}" if obstacle else "end to end on GPUs, padded on CPUs"
+    yield f"windows: {layout}"
     for device in find_devices(ready.spark):
         check_device(device, checkpoint)
         size = f", {device.memory_bytes >> 20:,} MiB" if device.memory_bytes else ""

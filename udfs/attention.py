@@ -22,7 +22,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from spark_entities.udfs.positions import first_position
+from spark_entities.udfs.positions import first_position, untried
 
 
 def _find_kernel() -> Any:
@@ -38,28 +38,6 @@ log = logging.getLogger("spark_entities.attention")
 
 _NAME = "spark_entities"
 
-# Families whose packs were seen to give what padded rows give (tests/unit/udfs/test_attention.py):
-# their embeddings take positions, and they attend by transformers' `AttentionInterface`.
-PACKING_FAMILIES = frozenset(
-    [
-        "albert",
-        "bert",
-        "camembert",
-        "data2vec-text",
-        "distilbert",
-        "electra",
-        "ernie",
-        "eurobert",
-        "gte",
-        "jina_embeddings_v3",
-        "modernbert",
-        "nomic_bert",
-        "roberta",
-        "roberta-prelayernorm",
-        "xlm-roberta",
-        "xlm-roberta-xl",
-    ]
-)
 # cuDNN's attention builds a plan for each new shape, and ours are always new.
 _BACKENDS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _backends_lock = threading.Lock()
@@ -179,7 +157,7 @@ def pack_positions(
     if not isinstance(network, PreTrainedModel):
         return None
     first = first_position(network.config.to_dict())
-    obstacle = _untried(network) or _no_kernel(network.dtype, device) or ""
+    obstacle = _no_interface(network) or _no_kernel(network.dtype, device) or ""
     if not obstacle:
         try:
             obstacle = _unlike_alone(network, first, max_positions, device)
@@ -190,13 +168,11 @@ def pack_positions(
     return None if obstacle else first
 
 
-def _untried(network: PreTrainedModel) -> str | None:
-    """Return why a network of this kind is not known to take packs, if it is not."""
+def _no_interface(network: PreTrainedModel) -> str | None:
+    """Return why a network is not known to take packs, if it is not."""
     if network.config._attn_implementation != _NAME:
         return "it has an attention of its own"
-    if network.config.model_type not in PACKING_FAMILIES:
-        return f"packs were not tested with models of type {network.config.model_type}"
-    return None
+    return untried(network.config.model_type)
 
 
 def _no_kernel(dtype: torch.dtype, device: torch.device) -> str | None:

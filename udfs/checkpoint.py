@@ -51,6 +51,10 @@ class Checkpoint:
             return self.max_positions - _USUAL_SPECIAL_TOKENS
         return self.max_positions - _count_special_tokens(path, path.stat().st_mtime_ns)
 
+    def read_type(self) -> str:
+        """Read which family the model is of, as transformers names it."""
+        return str(_read_json(self.folder / "config.json").get("model_type"))
+
     def digest(self) -> str:
         """Return the SHA-256 of the weights' file; of its files' digests, where it has several."""
         return digest_files(self.weight_files, self.shared)

@@ -72,6 +72,11 @@ class TokenClassifier:
         """How many characters of text to classify at once, where there are more."""
         return self.options.buffer_chars or self.model.sizes.buffer_chars
 
+    @property
+    def first_buffer_chars(self) -> int:
+        """How many to begin with: few, where a GPU waits, and many, where windows are sorted."""
+        return max(1, self.buffer_chars // self.model.sizes.first_share)
+
     def classify(self, texts: Sequence[str | None]) -> pa.StructArray:
         """Classify some texts at once: one row each, in their order.
 

@@ -1,4 +1,4 @@
-"""How a model counts the places of its tokens, by its config.json.
+"""How a model counts the places of its tokens, and whether it can be told them.
 
 Must not import: pyspark, torch, transformers.
 """
@@ -23,6 +23,28 @@ _FAIRSEQ_POSITIONS = frozenset(
         "xmod",
     }
 )
+# Families whose packs were seen to give what padded rows give (tests/unit/udfs/test_attention.py):
+# their embeddings take positions, and they attend by transformers' `AttentionInterface`.
+PACKING_FAMILIES = frozenset(
+    [
+        "albert",
+        "bert",
+        "camembert",
+        "data2vec-text",
+        "distilbert",
+        "electra",
+        "ernie",
+        "eurobert",
+        "gte",
+        "jina_embeddings_v3",
+        "modernbert",
+        "nomic_bert",
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+    ]
+)
 _UNLIMITED = 10**6  # tokenizers without a limit say 1e30
 _DEFAULT_POSITIONS = 512  # where neither the model nor the tokenizer sets a limit
 
@@ -46,3 +68,10 @@ def first_position(config: Mapping[str, Any]) -> int:
     """Return the position of a window's first token, as a model counts."""
     fairseq = config.get("model_type") in _FAIRSEQ_POSITIONS
     return int(config.get("pad_token_id", 1)) + 1 if fairseq else 0
+
+
+def untried(model_type: str) -> str | None:
+    """Return why models of a type are not given windows end to end, if they are not."""
+    if model_type in PACKING_FAMILIES:
+        return None
+    return f"packs were not tested with models of type {model_type}"

@@ -4,8 +4,8 @@ Must not import: pyspark, torch, transformers.
 
 Small batches stay in a CPU's cache, large ones fill a GPU, whose tensor cores take eights. Where
 windows are padded, a buffer is many batches, since its windows are sorted by length; where they lie
-end to end, it is a few packs, so that the first is soon there. `spark_entities.jobs.benchmark
-sweep` measures the budgets, `tests.gpu.bare` what feeds a GPU.
+end to end, it is a few packs, and the first of all is soon there.
+`spark_entities.jobs.benchmark sweep` measures the budgets, `tests.gpu.bare` what feeds a GPU.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class Sizes:
     buffer_chars: int
     batch_cost_tokens: int = 0  # what a batch costs beside its tokens
     width_multiple: int = 1
+    first_share: int = 1  # the first buffer is one part of so many
     encoders: int = 1  # threads that encode; another gives a device its work, another decodes
 
 
@@ -34,7 +35,7 @@ _PADDED = {
         encoders=2,
     ),
 }
-_PACKED = Sizes(max_padded_tokens=65_536, buffer_chars=1 << 19, encoders=2)
+_PACKED = Sizes(max_padded_tokens=65_536, buffer_chars=1 << 19, first_share=8, encoders=2)
 
 
 def sizes_for(device_type: str, *, packs: bool) -> Sizes:

@@ -75,7 +75,8 @@ def classify_batches(
     from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
-    buffers = gather(chain([first], filled), classifier.buffer_chars)
+    sizes = classifier.buffer_chars, classifier.first_buffer_chars
+    buffers = gather(chain([first], filled), *sizes)
     for classified in classifier.classify_buffers(buffers):
         metrics = asdict(classified.cost + loading) | {"device": device.name}
         loading = Cost()  # it is reported once
@@ -84,23 +85,27 @@ def classify_batches(
 
 
 def gather(
-    batches: Iterable[Sequence[str | None]], buffer_chars: int
+    batches: Iterable[Sequence[str | None]], buffer_chars: int, first_chars: int | None = None
 ) -> Iterator[list[str | None]]:
     """Regroup batches into buffers of `buffer_chars` characters, each row counting one more.
 
-    A batch of Arrow's may be many buffers, or a part of one. Every row comes once, in order.
+    A batch of Arrow's may be many buffers, or a part of one. Every row comes once, in order. With
+    `first_chars`, the first buffer has so many, and each after it twice as many as the one before.
 
     >>> list(gather([["ab", None], ["c"], [], ["defg", "h"]], 5))
     [['ab', None, 'c'], ['defg'], ['h']]
+    >>> [len(buffer) for buffer in gather([["a"] * 20], 16, first_chars=4)]
+    [2, 4, 8, 6]
     """
     buffer: list[str | None] = []
+    most = first_chars or buffer_chars
     size = 0
     for text in chain.from_iterable(batches):
         buffer.append(text)
         size += 1 + len(text or "")
-        if size >= buffer_chars:
+        if size >= most:
             yield buffer
-            buffer, size = [], 0
+            buffer, size, most = [], 0, min(2 * most, buffer_chars)
     if buffer:
         yield buffer
 

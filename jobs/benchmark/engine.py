@@ -188,7 +188,8 @@ def model_flop(network: Any, lengths: Ints) -> float:
 
 def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
     """Classify as a worker does, buffer by buffer; return tokens without and with padding."""
-    buffers = gather([documents], classifier.buffer_chars)
+    sizes = classifier.buffer_chars, classifier.first_buffer_chars
+    buffers = gather([documents], *sizes)
     cost = sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
     return cost.num_model_tokens, cost.num_padded_tokens
 

@@ -122,7 +122,8 @@ def label_ids(classifier: TokenClassifier, documents: Sequence[str]) -> np.ndarr
 
 def run(classifier: TokenClassifier, documents: Sequence[str]) -> Cost:
     """Classify as a worker does, buffer by buffer."""
-    buffers = gather([documents], classifier.buffer_chars)
+    chars = classifier.buffer_chars, classifier.first_buffer_chars
+    buffers = gather([documents], *chars)
     return sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
 
 

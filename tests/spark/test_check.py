@@ -51,14 +51,16 @@ def test_a_good_set_up_is_described_and_nothing_is_written(spark, tmp_path, caps
     assert [*tmp_path.iterdir()] == []
     assert "model: bundled@" in said
     assert "groups PER, ORG, LOC, MISC" in said
+    assert "windows: end to end on GPUs, padded on CPUs" in said
     assert "device: cpu on " in said
     assert "input: conf/demo-documents.jsonl, 1 partitions" in said
     assert "warning: 1 partitions for 2 task slots" in said
 
 
 def test_without_input_and_output_the_cluster_alone_is_tried(spark, capsys):
-    assert main([]) == 0
+    assert main(["--model.precision", "float32"]) == 0
     said = capsys.readouterr().out
+    assert "windows: padded everywhere: packs need half precision" in said
     assert "device: cpu on " in said
     assert "input: " not in said
 

@@ -15,13 +15,12 @@ from transformers import AutoConfig, AutoModelForTokenClassification, PreTrained
 
 from spark_entities.udfs import attention
 from spark_entities.udfs.attention import (
-    PACKING_FAMILIES,
     attend_our_way,
     pack_positions,
     packed,
     without_plans,
 )
-from spark_entities.udfs.positions import first_position
+from spark_entities.udfs.positions import PACKING_FAMILIES, first_position
 from tests.support.packs import packs_on_cpu
 from tests.support.reads import Reads
 

@@ -1,3 +1,9 @@
+import threading
+from dataclasses import replace
+
+from spark_entities.udfs import sizes
+from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.forward import Launched
 from tests.support.scripted import make_classifier
 
 SCRIPT = {"j": "B-PER", "m": "I-PER", "l": "B-LOC"}
@@ -44,3 +50,42 @@ def test_the_cost_of_halves_that_went_through_is_counted():
     classifier = make_classifier(SCRIPT, poison="z")
     [result] = classifier.classify_buffers([["j m", "l", "z", "j m l"]])
     assert result.cost.num_model_tokens == 4 + 3 + 5  # those of `z` are nobody's
+
+
+def test_the_next_buffer_is_on_the_device_before_a_buffer_is_waited_for(monkeypatch):
+    """Each waits until the one after it was launched, so a pipeline that waits first would fail."""
+    launches = [threading.Event() for _ in range(5)]
+    launch, collect = TokenClassifier.launch, Launched.collect
+    begun, ended = iter(launches), iter(launches[1:])
+
+    def launch_and_tell(self, encoding):
+        launched = launch(self, encoding)
+        next(begun).set()
+        return launched
+
+    def collect_after_the_next(self):
+        following = next(ended, None)
+        assert following is None or following.wait(30)
+        return collect(self)
+
+    monkeypatch.setattr(TokenClassifier, "launch", launch_and_tell)
+    monkeypatch.setattr(Launched, "collect", collect_after_the_next)
+    rows = [*make_classifier(SCRIPT).classify_buffers([["j"], ["l"], ["m"], ["x"], ["j l"]])]
+    assert [len(each.rows[0].as_py()["entities"]) for each in rows] == [1, 1, 1, 0, 2]
+
+
+def test_several_encoders_keep_the_order(monkeypatch):
+    monkeypatch.setitem(sizes._PADDED, "cpu", replace(sizes._PADDED["cpu"], encoders=3))
+    first_waits = threading.Event()
+    encode = TokenClassifier.encode
+
+    def encode_the_first_last(self, texts):
+        if texts == ["j"]:
+            assert first_waits.wait(30)
+        elif texts == ["l"]:
+            first_waits.set()
+        return encode(self, texts)
+
+    monkeypatch.setattr(TokenClassifier, "encode", encode_the_first_last)
+    rows = [*make_classifier(SCRIPT).classify_buffers([["j"], ["l"], ["m"], ["x"], ["j l"]])]
+    assert [len(each.rows[0].as_py()["entities"]) for each in rows] == [1, 1, 1, 0, 2]
