@@ -83,9 +83,7 @@ class ClassifyOptions:
         "Longer documents get an error; a worker's memory grows with its longest document.",
     )
     buffer_chars: int | None = _setting(
-        None,
-        "Characters of text gathered before windows are sorted by length; chosen by device when "
-        "absent.",
+        None, "Characters of text that are classified together; chosen by device when absent."
     )
 
     def __post_init__(self) -> None:

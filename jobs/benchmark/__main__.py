@@ -38,7 +38,7 @@ _OPTIONS: dict[str, tuple[set[Callable[..., None]], dict[str, Any]]] = {
     "--only": ({spark}, {"nargs": "+", "help": "contenders whose names begin so"}),
     "--budgets": (
         {sweep},
-        {"type": int, "nargs": "+", "default": [256, 512, 1024, 2048, 4096, 16384]},
+        {"type": int, "nargs": "+", "help": "padded tokens of a batch; by device when absent"},
     ),
     "--device": ({engine, sweep}, {"default": "cpu"}),
     "--precision": ({engine}, {"default": "auto"}),

@@ -16,6 +16,10 @@ from spark_entities.udfs.options import ModelOptions
 if TYPE_CHECKING:
     from spark_entities.jobs.benchmark.race import Comparison
 
+_BUDGETS = {
+    "cpu": (256, 512, 1024, 2048, 4096, 16_384),
+    "cuda": (8192, 16_384, 32_768, 65_536, 131_072),
+}
 _REFERENCES = ("ours, pandas", "ours, arrow")  # float32, as the rivals
 
 
@@ -101,7 +105,8 @@ def sweep(options: argparse.Namespace) -> None:
     checkpoint = ModelOptions(name=find_model(options.model, options.output / "models"))
     model = TokenClassifier.load(checkpoint, device=options.device).model
     documents = make_documents(options.scenario, options.documents)
-    rows = engine.sweep(model, documents, options.budgets, options.repeats)
+    budgets = options.budgets or _BUDGETS[model.device.type]
+    rows = engine.sweep(model, documents, budgets, options.repeats)
     best = max(speed for _, speed, _ in rows)
     print_table(
         f"{options.documents:,} documents, {options.scenario}; {options.model}; "

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,19 @@ def save_json(path: Path, figures: dict[str, Any]) -> None:
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        **{name: version(name) for name in _PACKAGES},
+        **{name: _version(name) for name in _PACKAGES},
     }
     content = {"command": " ".join(sys.argv[1:]), "machine": machine, **figures}
     path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     print(f"written: {path}")
+
+
+def _version(package: str) -> str | None:
+    """Return the version of a package; none where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def save_chart(path: Path, title: str, bars: dict[str, float], limit: float) -> None:
