@@ -98,8 +98,14 @@ def read_yaml(path: Path, flag: str, *, first: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ConfigError(f"{flag}={path} cannot be read ({reason}). Give a file.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{flag}={path} is not valid YAML: {error}") from None
+    except yaml.YAMLError as error:  # its text quotes the line, which may hold a secret
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = re.sub("'[^'<]{2,}'", "'…'", getattr(error, "problem", None) or "")
+        raise ConfigError(
+            f"{flag}={path} is not valid YAML{where}: {problem or type(error).__name__}. Mend it "
+            f"there, or above."
+        ) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{flag}={path} has no sections. Begin with '{first}:'.")
     return {str(key): value for key, value in content.items()}

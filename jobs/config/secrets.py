@@ -16,20 +16,22 @@ from pydantic import AfterValidator
 
 from spark_entities.udfs.errors import ConfigError
 
-# What makes a key that of a secret, and what else may stand behind it where a key ends with it.
-_WORDS = {
-    "passw": "(or)?d",
-    "passphrase": "",
-    "pwd": "",
-    "secret": "",
-    "token": "",
-    "credential": "s?",
-    "(api|access|secret|account)[._-]?key": "",
-}
-_SECRET = f"(?i)({'|'.join(word + end for word, end in _WORDS.items())})$"
+# Parts of a key, between signs and capitals: what makes it that of a secret, alone or before `key`;
+# and what makes it the key of something about one, if it stands behind (`credentials.provider`).
+_WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "token", "credential"}
+_WORDS |= {"credentials", "sas"}
+_KEYS_OF = {"api", "access", "secret", "account", "private", "storage"}
+_ABOUT = {"binding", "class", "column", "dir", "duration", "enabled", "endpoint", "expiry", "file"}
+_ABOUT |= {"format", "id", "interval", "issuer", "length", "location", "mode", "name", "path"}
+_ABOUT |= {"policy", "provider", "regex", "renewal", "strategy", "timeout", "ttl", "type"}
+_ABOUT |= {"uri", "url", "version"}
+_PARTS = re.compile("[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _REFERENCE = r"(env|file):.+"
 
-REDACTED = f"(?i){'|'.join(_WORDS)}"
+REDACTED = (
+    "(?i)passw|passphrase|pwd|secret|token|credential|[._-]sas[._-]"
+    f"|({'|'.join(sorted(_KEYS_OF))})[._-]?key"
+)
 """What tells of a secret anywhere in a key or a text, in the terms of Java's and Python's re."""
 
 CREDENTIALS_IN_URL = r"(?i)(passw|pwd)\w*=|[:/][^:/@]+@"
@@ -38,10 +40,18 @@ CREDENTIALS_IN_URL = r"(?i)(passw|pwd)\w*=|[:/][^:/@]+@"
 def is_secret(key: str) -> bool:
     """Tell whether the value of a property is a secret, by its key.
 
-    >>> is_secret("fs.s3a.secret.key"), is_secret("sfToken"), is_secret("tokenizer")
-    (True, True, False)
+    >>> is_secret("sfToken"), is_secret("fs.azure.account.key.ours.dfs.core.windows.net")
+    (True, True)
+    >>> is_secret("tokenizer"), is_secret("fs.s3a.aws.credentials.provider")
+    (False, False)
     """
-    return re.search(_SECRET, key) is not None
+    parts = [part.lower() for part in _PARTS.findall(key)]
+    for place, (before, part) in enumerate(zip(["", *parts], parts, strict=False)):
+        of_key = part == "key" and before in _KEYS_OF
+        joined = part.endswith("key") and part.removesuffix("key") in _KEYS_OF
+        if part in _WORDS or of_key or joined:
+            return _ABOUT.isdisjoint(parts[place + 1 :])
+    return False
 
 
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
@@ -59,14 +69,16 @@ Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
 
 
 def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
-    """Put secrets in the place of the references to them.
+    """Put what is referred to in the place of references.
+
+    `env:` is a reference wherever it stands; `file:` begins many a path, and is one for secrets.
 
     Raises:
         ConfigError: if what is referred to is not there.
 
     """
     return {
-        key: _read_reference(key, value) if is_secret(key) else value
+        key: _read_reference(key, value) if is_secret(key) or value.startswith("env:") else value
         for key, value in properties.items()
     }
 

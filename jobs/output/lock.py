@@ -3,8 +3,9 @@
 Enters: a file system and a path. Leaves: a lock, or the refusal of a second run.
 Must not import: torch, transformers.
 
-A holder that was killed touches no more. Who finds its lock looks for its process, or watches the
-lock for a while: by its changing, not by the time it shows, as clocks of machines differ.
+A holder that was killed touches no more. Who finds its lock looks for its process, if that would be
+seen from here, or watches the lock for a while: by its changing, not by the time it shows, as
+clocks of machines differ.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.spark.heartbeat import every
@@ -41,9 +43,11 @@ class Lock:
             PublishError: if somebody has.
 
         """
-        if not self.is_ours():
+        found = self.files.read(self.path)
+        if found != self.content:
+            holder = f"another run ({found})" if found else "another run, which has ended,"
             raise PublishError(
-                f"{self.path} was taken by another run while this one stood still; nothing was "
+                f"{self.path} was taken by {holder} while this one stood still; nothing was "
                 f"published. Run it again when the other has ended."
             )
 
@@ -63,10 +67,11 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
 
     Raises:
         ConfigError: if another run holds it.
+        PublishError: in the place of what failed inside, if another run had taken the lock over: it
+            clears away what this one has written.
 
     """
-    holder = {"run": run_id, "host": socket.gethostname(), "pid": os.getpid()}
-    content = json.dumps(holder)
+    content = json.dumps({"run": run_id, "pid": os.getpid()} | _processes())
     while not files.create(path, content):
         found = files.read(path)
         if found is not None:
@@ -77,6 +82,12 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
     try:
         with every(_TOUCH_SECONDS, lock.touch, name="output-lock"):
             yield lock
+    except Exception as error:
+        try:
+            lock.check()
+        except PublishError as taken:
+            raise taken from error
+        raise
     finally:
         if lock.is_ours():
             files.delete(path)
@@ -106,7 +117,8 @@ def _lives(files: FileSystem, path: str, found: str) -> bool:
     """Tell whether the holder of a lock lives: its process is here, and it touches its lock."""
     with suppress(ValueError):  # it may be in the midst of being written
         holder = json.loads(found)
-        if holder["host"] == socket.gethostname() and not _is_running(holder["pid"]):
+        seen_from_here = _processes().items() <= holder.items()
+        if seen_from_here and not _is_running(holder["pid"]):
             return False
     touched = files.modified(path)
     watched = time.monotonic() + _WATCH_SECONDS
@@ -115,6 +127,18 @@ def _lives(files: FileSystem, path: str, found: str) -> bool:
             return files.modified(path) is not None
         time.sleep(_LOOK_SECONDS)
     return False
+
+
+def _processes() -> dict[str, str]:
+    """Tell which processes are seen from here: containers may share a host's name, but not these.
+
+    Where a system has no such names, the host's must do.
+    """
+    seen = {"host": socket.gethostname()}
+    with suppress(OSError):
+        seen["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        seen["namespace"] = str(Path("/proc/self/ns/pid").readlink())
+    return seen
 
 
 def _is_running(pid: int) -> bool:

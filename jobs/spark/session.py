@@ -84,7 +84,9 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
 
     # Starts Java, where none runs: with what must stand on its command line, but no secret.
     shown = SparkConf(loadDefaults=False)
-    shown.setAll([(key, value) for key, value in config.items() if not is_secret(key)])
+    referred = {key for key, value in section.config.items() if value != config[key]}
+    hidden = {key for key in config if is_secret(key)} | referred
+    shown.setAll([(key, value) for key, value in config.items() if key not in hidden])
     SparkContext._ensure_initialized(conf=shown)
     return SparkSession.builder.appName(name).config(map={**config}).getOrCreate()
 

@@ -1,5 +1,4 @@
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -43,7 +42,7 @@ def test_of_two_runs_on_one_output_the_second_is_refused(files, tmp_path):
 @pytest.mark.parametrize(
     "left",
     [
-        json.dumps({"run": "run-a", "host": socket.gethostname(), "pid": ended_pid()}),
+        json.dumps({"run": "run-a", "pid": ended_pid()} | lock._processes()),
         json.dumps({"run": "run-a", "host": "another.host", "pid": 1}),
         "",
     ],
@@ -56,9 +55,18 @@ def test_the_lock_of_the_dead_is_taken_over(files, tmp_path, left):
         assert json.loads(files.read(path))["run"] == "run-b"
 
 
-def test_the_lock_of_another_host_that_lives_is_respected(files, tmp_path):
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        {"host": "another.host"},
+        {"namespace": "pid:[1]"},  # another container of this host, whose processes are not seen
+        {"boot": "another"},
+    ],
+)
+def test_the_lock_of_a_process_elsewhere_that_lives_is_respected(files, tmp_path, elsewhere):
     path = f"file:{tmp_path}/.out.lock"
-    files.create(path, json.dumps({"run": "run-a", "host": "another.host", "pid": 1}))
+    holder = {"run": "run-a", "pid": ended_pid()} | lock._processes() | elsewhere
+    files.create(path, json.dumps(holder))
     done = threading.Event()
 
     def live() -> None:
@@ -68,7 +76,7 @@ def test_the_lock_of_another_host_that_lives_is_respected(files, tmp_path):
     other = threading.Thread(target=live)
     other.start()
     try:
-        with pytest.raises(ConfigError, match=r"another\.host"):
+        with pytest.raises(ConfigError, match="another run is writing"):
             hold(files, path, "run-b").__enter__()
     finally:
         done.set()
@@ -85,6 +93,22 @@ def test_who_lost_the_lock_does_not_publish_and_leaves_it_to_the_other(files, tm
             mine.check()
         files.create(path, "another's")
     assert files.read(path) == "another's"
+
+
+@pytest.mark.fault("a lock that is taken over", "by a run that clears away what the first wrote")
+@pytest.mark.parametrize("ended", [False, True])
+def test_who_fails_after_its_lock_was_taken_over_says_by_whom(files, tmp_path, ended):
+    path = f"file:{tmp_path}/.out.lock"
+
+    def lose_it_and_fail() -> None:
+        files.delete(path)
+        if not ended:
+            files.create(path, '{"run": "run-b"}')
+        raise FileNotFoundError("staging is gone")
+
+    by_whom = "another run, which has ended" if ended else r"another run \(.*run-b"
+    with pytest.raises(PublishError, match=by_whom), hold(files, path, "run-a"):
+        lose_it_and_fail()
 
 
 def test_the_job_respects_it(files, tmp_path, capsys):

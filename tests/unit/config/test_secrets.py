@@ -17,6 +17,14 @@ SECRETS = [
     "api_key",
     "accessKey",
     "spark.hadoop.fs.azure.account-key",
+    "spark.hadoop.fs.azure.account.key.ours.dfs.core.windows.net",
+    "spark.hadoop.fs.azure.sas.container.ours.blob.core.windows.net",
+    "spark.hadoop.fs.azure.account.oauth2.client.secret.ours.dfs.core.windows.net",
+    "spark.hadoop.fs.s3a.bucket.ours.secret.key",
+    "spark.hadoop.fs.s3a.session.token",
+    "spark.hadoop.fs.gs.auth.service.account.private.key",
+    "pem_private_key",
+    "apikey",
 ]
 
 
@@ -26,7 +34,22 @@ def test_what_is_a_secret_here_is_hidden_by_spark_too(key):
     assert re.search(REDACTED, f"spark.{key}")
 
 
-@pytest.mark.parametrize("key", ["tokenizer", "secretary", "keyspace", "passwords.file.format"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "tokenizer",
+        "secretary",
+        "keyspace",
+        "passwords.file.format",
+        "spark.hadoop.fs.s3a.aws.credentials.provider",
+        "spark.hadoop.fs.azure.sas.token.provider.type.ours.dfs.core.windows.net",
+        "spark.hadoop.fs.azure.account.oauth2.client.id.ours.dfs.core.windows.net",
+        "spark.hadoop.fs.gs.auth.service.account.private.key.id",
+        "spark.security.credentials.hive.enabled",
+        "spark.kubernetes.authenticate.oauthTokenFile",
+        "maxTokens",
+    ],
+)
 def test_what_only_sounds_like_a_secret_may_stand_in_a_configuration(key):
     assert not is_secret(key)
 
@@ -65,3 +88,28 @@ def test_a_secret_comes_from_elsewhere(monkeypatch, tmp_path, section, key):
 def test_a_secret_that_is_not_there_is_refused(reference):
     with pytest.raises(ConfigError, match=f"pwd={reference} refers to nothing"):
         resolve_secrets({"pwd": reference})
+
+
+def test_an_environment_variable_is_referred_to_by_any_key(monkeypatch):
+    monkeypatch.setenv("AZ", "hunter2")
+    given = {"fs.azure.account.of.ours": "env:AZ", "spark.files": "file:/opt/words.txt"}
+    assert resolve_secrets(given) == given | {"fs.azure.account.of.ours": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("spark:\n  config:\n    spark.ssl.keyPassword: 'hunter2\n", "line 4, column 1"),
+        ("spark: {config: [hunter2\n", "line 2, column 1"),
+        ("spark:\n  - hunter2\n  config: x\n", "line 3, column 3"),
+        ("spark: hunter2: hunter2\n", "line 1, column 15"),
+        ("spark: *hunter2\n", "line 1, column 8"),
+        ("spark: !hunter2 x\n", "line 1, column 8"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_not_quoted(tmp_path, content, place):
+    config = tmp_path / "job.yaml"
+    config.write_text(content)
+    with pytest.raises(ConfigError, match=f"job.yaml is not valid YAML in {place}: ") as refused:
+        read_config(["--config", str(config)])
+    assert "hunter2" not in str(refused.value)
