@@ -108,7 +108,11 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
 @functools.cache
 def _count_special_tokens(path: Path, modified_ns: int) -> int:  # noqa: ARG001
     """Read how many a tokenizer puts around a text, once for as long as its file is the same."""
-    return int(Tokenizer.from_file(str(path)).num_special_tokens_to_add(is_pair=False))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers has no class of its own
+        raise ModelLoadError(f"model.name: {path} is not a tokenizer. Copy it again.") from error
+    return int(tokenizer.num_special_tokens_to_add(is_pair=False))
 
 
 def read_max_positions(folder: Path) -> int:
@@ -183,7 +187,15 @@ def _read_scheme(folder: Path) -> LabelScheme:
             f"model.name: {folder} names no labels (id2label in config.json), so it has no head "
             f"for token classification. Give a checkpoint fine-tuned for token classification."
         )
-    return LabelScheme.from_id2label({int(index): str(name) for index, name in labels.items()})
+    names = {}
+    if isinstance(labels, dict) and all(str(index).isdecimal() for index in labels):
+        names = {int(index): name for index, name in labels.items() if isinstance(name, str)}
+    if sorted(names) != [*range(len(labels))]:
+        raise ModelLoadError(
+            f"model.name: {folder}: id2label in config.json does not name a label for each of 0, "
+            f"1, 2 and so on. Mend it there."
+        )
+    return LabelScheme.from_id2label(names)
 
 
 def _read_shapes(folder: Path, weight_files: Sequence[Path]) -> dict[str, list[int]]:

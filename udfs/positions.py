@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from spark_entities.udfs.errors import ModelLoadError
+
 # Models whose positions are counted from pad_token_id + 1, as fairseq did.
 _FAIRSEQ_POSITIONS = frozenset(
     {
@@ -52,22 +54,50 @@ _DEFAULT_POSITIONS = 512  # where neither the model nor the tokenizer sets a lim
 def usable_positions(config: Mapping[str, Any], model_max_length: float | None) -> int:
     """Return how many tokens a model takes at once, special tokens counted.
 
+    Raises:
+        ModelLoadError: if a limit is not a number, or leaves no room.
+
     >>> usable_positions({"model_type": "xlm-roberta", "max_position_embeddings": 514}, 1e30)
     512
     """
     limits = []
-    positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and positions > 0:
-        limits.append(positions - first_position(config))
-    if model_max_length is not None and model_max_length < _UNLIMITED:
-        limits.append(int(model_max_length))
-    return min(limits, default=_DEFAULT_POSITIONS)
+    positions = _number("max_position_embeddings", config.get("max_position_embeddings"), -1)
+    if positions > 0:
+        limits.append(int(positions) - first_position(config))
+    limit = _number("model_max_length", model_max_length, _UNLIMITED)
+    if limit < _UNLIMITED:
+        limits.append(int(limit))
+    usable = min(limits, default=_DEFAULT_POSITIONS)
+    if usable <= 0:
+        raise ModelLoadError(
+            f"model.name: its config.json and tokenizer_config.json leave {usable} tokens for a "
+            f"window. Mend model_max_length or max_position_embeddings there."
+        )
+    return usable
 
 
 def first_position(config: Mapping[str, Any]) -> int:
-    """Return the position of a window's first token, as a model counts."""
-    fairseq = config.get("model_type") in _FAIRSEQ_POSITIONS
-    return int(config.get("pad_token_id", 1)) + 1 if fairseq else 0
+    """Return the position of a window's first token, as a model counts.
+
+    Raises:
+        ModelLoadError: if the model counts from a padding token that is no number.
+
+    """
+    if config.get("model_type") not in _FAIRSEQ_POSITIONS:
+        return 0
+    return int(_number("pad_token_id", config.get("pad_token_id", 1), None)) + 1
+
+
+def _number(key: str, value: object, absent: float | None) -> float:
+    """Return a number of a checkpoint; what stands for it where the checkpoint has none."""
+    if value is None and absent is not None:
+        return absent
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise ModelLoadError(
+            f"model.name: the checkpoint's {key}={value!r} is not a number. Mend it in its "
+            f"config.json or tokenizer_config.json."
+        )
+    return value
 
 
 def untried(model_type: str) -> str | None:

@@ -6,6 +6,7 @@ Must not import: Spark, torch, transformers.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -47,6 +48,27 @@ def check_needs(setting: str, needs: Mapping[str, bool]) -> None:
             raise ConfigError(f"{setting} needs {need}.")
 
 
+_NO_PATH_TO_WRITE = {
+    r"[*?\[\]{}]": "has one of *?[]{}, which Spark reads as a pattern when it reads",
+    r"\.(staging|replaced)-|\.incremental$": (
+        "is named as what runs leave beside their outputs, and clear away"
+    ),
+    r"^file://[^/]": "names a host, and Hadoop knows local files by file:/… alone",
+}
+
+
+def check_written(key: str, path: str | None) -> None:
+    """Refuse a path to write to that Spark or Hadoop would take for something else.
+
+    Raises:
+        ConfigError: naming the key.
+
+    """
+    for pattern, reason in _NO_PATH_TO_WRITE.items():
+        if path is not None and re.search(pattern, path.rstrip("/")):
+            raise ConfigError(f"{key}={path!r} {reason}. Choose another name.")
+
+
 class ErrorsSection(Section):
     """What to do about documents that fail."""
 
@@ -69,6 +91,7 @@ class ErrorsSection(Section):
                 f"errors.policy={self.policy!r} with errors.quarantine_path="
                 f"{self.quarantine_path!r}: give a path with 'quarantine', and with it alone."
             )
+        check_written("errors.quarantine_path", self.quarantine_path)
         return self
 
     @property
@@ -91,6 +114,15 @@ class RunSection(Section):
 
     show_documents: int = Field(default=0, ge=0)
     """How many documents to print with their entities at the end."""
+
+    @model_validator(mode="after")
+    def _check_id(self) -> RunSection:
+        if self.id in ("NaN", "Infinity"):
+            raise ConfigError(
+                f"run.id={self.id!r} is the name of a folder, which Spark would read as a number. "
+                f"Choose another name."
+            )
+        return self
 
 
 class Energy(Section):

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties
-from spark_entities.jobs.config.sections import Section, check_needs
+from spark_entities.jobs.config.sections import Section, check_needs, check_written
 from spark_entities.udfs.errors import ConfigError
 
 PARQUET, JDBC = "parquet", "jdbc"
@@ -91,6 +91,12 @@ class OutputSection(Section):
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
     """Codec of the Parquet files."""
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> OutputSection:
+        check_written("output.path", self.path)
+        check_written("output.staging_path", self.staging_path)
+        return self
 
     @model_validator(mode="after")
     def _check_place(self) -> OutputSection:

@@ -26,8 +26,9 @@ from spark_entities.jobs.enrichment.incremental import check_grows, check_same_s
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
 from spark_entities.jobs.output.base import Output
+from spark_entities.jobs.output.filesystem import LOCAL
 from spark_entities.jobs.output.mentions import check_layout
-from spark_entities.jobs.output.publish import find_output
+from spark_entities.jobs.output.publish import covers, find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.spark.preflight import (
@@ -107,7 +108,7 @@ def prepare(
     check_input(config.input)
     resolve_secrets(config.output.options)
     _ = config.output.staged_beside  # refuses one without a place
-    check_folder(config.report.path)
+    check_folder("report.path", config.report.path)
     ready = set_up(spark, config, program=program)
     with nullcontext() if spark else show_progress(ready.spark):  # columns of JSON take a pass
         documents = read_documents(ready)
@@ -177,26 +178,40 @@ def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> 
     check_layout(df, config)
 
 
-def check_folder(folder: str | None) -> None:
-    """Refuse a folder for pages that cannot be written to, or made."""
+def check_folder(key: str, folder: str | None) -> None:
+    """Refuse a folder of the driver's own disk that cannot be written to, or made."""
     if folder is None:
         return
     place = Path(folder).absolute()
     there = next(each for each in (place, *place.parents) if each.exists())
     fault = 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
     fault = fault if there.is_dir() else errno.ENOTDIR
+    fault = errno.EROFS if there.parts[:2] in (("/", "proc"), ("/", "sys")) else fault
     if fault:
         raise ConfigError(
-            f"report.path={folder!r} cannot be written to ({os.strerror(fault)}). Give a folder of "
-            f"the driver's own disk, or leave it out."
+            f"{key}={folder!r} cannot be written to ({os.strerror(fault)}). Give a folder that can "
+            f"be."
+        )
+
+
+def check_apart(output: Output, quarantine: Output) -> None:
+    """Refuse a quarantine that lies in the output, or the output in it: one would replace both."""
+    if covers(output.path, quarantine.path) or covers(quarantine.path, output.path):
+        raise ConfigError(
+            f"errors.quarantine_path={quarantine.path!r} and the output {output.path!r} lie in one "
+            f"another. Give a folder beside it."
         )
 
 
 def check_outputs(prepared: Prepared) -> None:
     """Refuse what stands in the outputs already, where the configuration does not allow it."""
     config, output = prepared.config, prepared.output
-    for each in prepared.outputs:
+    for key, each in zip(("output.path", "errors.quarantine_path"), prepared.outputs, strict=False):
+        if each.path.startswith(LOCAL):
+            check_folder(key, each.path.removeprefix(LOCAL))
         each.check()
+    if prepared.quarantine is not None:
+        check_apart(output, prepared.quarantine)
     if config.run.mode == "incremental":
         check_same_settings(output, prepared.settings, prepared.documents)
     elif config.output.mode == "append" and output.has(prepared.run_id):

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from spark_entities.udfs.errors import PublishError
 
-_LOCAL = "file:"
+LOCAL = "file:"
 
 
 class FileSystem:
@@ -31,8 +31,9 @@ class FileSystem:
     def qualify(self, path: str) -> str:
         """Return the path with scheme and authority; symbolic links of local paths resolved."""
         qualified = str(self._files.makeQualified(self._path(path)).toString()).rstrip("/")
-        scheme, _, local = qualified.partition(":")
-        return f"{scheme}:{os.path.realpath(local)}" if scheme == "file" else qualified
+        if not qualified.startswith(LOCAL):
+            return qualified
+        return LOCAL + os.path.realpath(qualified.removeprefix(LOCAL))
 
     def exists(self, path: str) -> bool:
         """Tell whether a path is there."""
@@ -63,8 +64,8 @@ class FileSystem:
         Of several that create the same file at once, one succeeds; an object store may not keep
         that promise.
         """
-        if path.startswith(_LOCAL):  # Hadoop's local file system looks first and creates then
-            local = Path(path.removeprefix(_LOCAL))
+        if path.startswith(LOCAL):  # Hadoop's local file system looks first and creates then
+            local = Path(path.removeprefix(LOCAL))
             local.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with local.open("x", encoding="utf-8") as file:

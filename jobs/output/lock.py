@@ -72,7 +72,7 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
 
     """
     content = json.dumps({"run": run_id, "pid": os.getpid()} | _processes())
-    while not files.create(path, content):
+    while not _create(files, path, content):
         found = files.read(path)
         if found is not None:
             _check_dead(files, path, found)
@@ -91,6 +91,16 @@ def hold(files: FileSystem, path: str, run_id: str) -> Iterator[Lock]:
     finally:
         if lock.is_ours():
             files.delete(path)
+
+
+def _create(files: FileSystem, path: str, content: str) -> bool:
+    try:
+        return files.create(path, content)
+    except OSError as error:
+        raise PublishError(
+            f"{path}, the lock beside the output, cannot be made ({error.strerror}); nothing was "
+            f"done. Choose an output.path where files can be written."
+        ) from None
 
 
 def check_free(files: FileSystem, path: str) -> None:

@@ -69,8 +69,8 @@ def _check_apart(
         read = {FileSystem(spark, source.path).qualify(source.path)}
     else:
         read = {file.rsplit("/", 1)[0] for file in files}  # the folders of a table
-    shared = [folder for folder in read if _covers(folder, output)]
-    shared += [file for file in files if _covers(output, file)][:1]
+    shared = [folder for folder in read if covers(folder, output)]
+    shared += [file for file in files if covers(output, file)][:1]
     if section.table is not None and section.table == source.table:
         shared.append(section.table)
     if shared:
@@ -81,10 +81,10 @@ def _check_apart(
         )
 
 
-def _covers(pattern: str, path: str) -> bool:
+def covers(pattern: str, path: str) -> bool:
     """Tell whether a path is, or lies in, what a path or glob names.
 
-    >>> _covers("file:/in/*", "file:/in/a/b"), _covers("file:/in", "file:/input")
+    >>> covers("file:/in/*", "file:/in/a/b"), covers("file:/in", "file:/input")
     (True, False)
     """
     parts, wanted = path.split("/"), pattern.split("/")

@@ -58,9 +58,16 @@ class RunFolders(Output):
         """Return the records of the runs that were published here, by their folders."""
         names = self.files.children(self._standing())
         folders = [f"{self._standing()}/{name}" for name in names if name.startswith(ENTITY_RUN)]
-        return {
-            folder: RunRecord.from_json(self.files.read(f"{folder}/{RECORD}")) for folder in folders
-        }
+        return {folder: self._record(f"{folder}/{RECORD}") for folder in folders}
+
+    def _record(self, path: str) -> RunRecord:
+        try:
+            return RunRecord.from_json(self.files.read(path))
+        except ValueError:
+            raise ConfigError(
+                f"{path}, the record of a run, was cut off or changed. Restore it, or delete it: "
+                f"the run's rows stay, and count as made with unknown settings."
+            ) from None
 
     def mend(self) -> None:
         """Undo or finish an overwrite that died between its two renames, too."""

@@ -32,14 +32,19 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str | None) -> RunRecord:
-        """Read a record; one that is missing, or was written otherwise, says little.
+        """Read a record; one that is missing or empty, or was written otherwise, says little.
+
+        Raises:
+            ValueError: if it is no JSON object.
 
         >>> RunRecord.from_json('{"run": "run-a", "colour": "red"}').run
         'run-a'
         """
         names = {each.name for each in fields(cls)}
-        found = json.loads(text or "{}").items()
-        return cls(**{name: value for name, value in found if name in names})
+        found = json.loads(text or "{}")
+        if not isinstance(found, dict):
+            raise ValueError("not a JSON object")
+        return cls(**{name: value for name, value in found.items() if name in names})
 
     def told(self) -> dict[str, object]:
         """Return what there is to tell, by the names of the fields."""

@@ -43,6 +43,16 @@ def standing(path: str, content: str = "") -> Stands:
     return lambda folder, spark: write(folder / path, content)
 
 
+def link_to(name: str) -> Stands:
+    """There is a folder, and a link to it."""
+
+    def stand(folder: Path, spark: SparkSession) -> None:
+        (folder / name).mkdir()
+        (folder / "link").symlink_to(folder / name)
+
+    return stand
+
+
 class Case:
     """What is asked for, what stands in the folder `{}`, and what is said then."""
 
@@ -160,6 +170,33 @@ CASES = {
         stands=standing("in/a.json", '{"text": "", "word": 1}'),
     ),
     "an output in the input": Case("Results must lie outside", "--output.path", "{}/in/out"),
+    "an output below a file": Case(
+        "cannot be written to (Not a directory)",
+        *("--output.path", "{}/file/out"),
+        stands=standing("file"),
+    ),
+    "an output that no file system keeps": Case(
+        "output.path='/proc/out' cannot be written to (Read-only", "--output.path", "/proc/out"
+    ),
+    "a quarantine in the output": Case(
+        "lie in one another",
+        *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/out/apart"),
+    ),
+    "a quarantine that is the output, by another name": Case(
+        "lie in one another",
+        *("--errors.policy", "quarantine", "--errors.quarantine_path", "file:{}/apart/../out"),
+    ),
+    "an output in the quarantine, by a link": Case(
+        "lie in one another",
+        *("--output.path", "{}/link/out"),
+        *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/apart"),
+        stands=link_to("apart"),
+    ),
+    "a record that was cut off": Case(
+        "the record of a run, was cut off or changed",
+        *("--output.mode", "append"),
+        stands=standing(RECORD, '{"layout": "doc'),
+    ),
     "an output that stands": Case(
         "exists and output.mode is 'error'", stands=standing(RECORD, "{}")
     ),

@@ -82,6 +82,53 @@ def test_a_checkpoint_without_labels_is_refused(checkpoint):
         find_checkpoint(ModelOptions(name=str(checkpoint)))
 
 
+@pytest.mark.parametrize(
+    "id2label",
+    [
+        ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
+        {"O": 0, "B-PER": 1, "I-PER": 2, "B-LOC": 3, "I-LOC": 4},
+        {"0": "O", "1": None, "2": "I-PER", "3": "B-LOC", "4": "I-LOC"},
+        {"1": "O", "2": "B-PER", "3": "I-PER", "4": "B-LOC", "5": "I-LOC"},
+        "O",
+    ],
+    ids=["a list", "swapped", "a null", "from 1", "a text"],
+)
+def test_labels_in_another_form_are_refused(checkpoint, id2label):
+    rewrite_config(checkpoint, id2label=id2label)
+    with pytest.raises(ModelLoadError, match=r"does not name a label for each of 0, 1, 2 and so"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"max_position_embeddings": "514"}, "max_position_embeddings='514' is not a number"),
+        ({"max_position_embeddings": True}, "max_position_embeddings=True is not a number"),
+        ({"pad_token_id": None}, "pad_token_id=None is not a number"),
+        ({"max_position_embeddings": 2}, "leave 0 tokens for a window"),
+    ],
+)
+def test_limits_that_are_no_numbers_are_refused(checkpoint, values, reason):
+    rewrite_config(checkpoint, **values)
+    with pytest.raises(ModelLoadError, match=f"{reason}.*Mend"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+@pytest.mark.parametrize("limit", ["512", -5, float("nan"), [512]])
+def test_a_tokenizer_without_a_usable_limit_is_refused(checkpoint, limit):
+    path = checkpoint / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": limit}))
+    with pytest.raises(ModelLoadError, match="model_max_length"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_a_tokenizer_that_was_cut_off_is_refused(checkpoint):
+    path = checkpoint / "tokenizer.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ModelLoadError, match=r"tokenizer\.json is not a tokenizer\. Copy it again"):
+        find_checkpoint(ModelOptions(name=str(checkpoint))).read_capacity()
+
+
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(ModelLoadError, match=r"has no config\.json"):
         find_checkpoint(ModelOptions(name=str(tmp_path)))
