@@ -36,8 +36,9 @@ def test_the_udf_gives_the_rows_of_the_engine(seen, kind):
 
 
 def test_check_tells_what_a_client_can_see(seen):
-    model, device, table = seen["check"]
+    model, windows, device, table = seen["check"]
     assert model.startswith("model: bundled@")
+    assert windows == "windows: end to end on GPUs, padded on CPUs"
     assert device.startswith("device: cpu on ")
     assert table == "input: spark_catalog.default.documents, 0 partitions"
 

@@ -10,9 +10,9 @@ def test_a_folder_that_cannot_hold_pages_is_refused_and_none_is_made(tmp_path, m
     (tmp_path / "file").write_text("")
     for place in ("file", "file/below"):
         with pytest.raises(ConfigError, match=r"report\.path=.* cannot be written to \(Not a dir"):
-            check_folder(str(tmp_path / place))
-    check_folder(str(tmp_path / "a" / "b"))
+            check_folder("report.path", str(tmp_path / place))
+    check_folder("report.path", str(tmp_path / "a" / "b"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(ConfigError, match=r"\(Permission denied\)\. Give a folder"):
-        check_folder(str(tmp_path / "a" / "b"))
+        check_folder("report.path", str(tmp_path / "a" / "b"))
