@@ -53,7 +53,7 @@ def _unforeseen(error: Exception) -> str:
     more = "Its traceback is above." if shown else f"{_TRACEBACK}=1 shows its traceback."
     return (
         f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}, which was not "
-        f"foreseen; nothing was published. {more}"
+        f"foreseen. {more}"
     )
 
 

@@ -45,7 +45,6 @@ _attend_to_windows = _find_kernel()
 _SHORT = 7  # tokens
 _TOLERANCE = 0.1  # of half precision, through many layers
 
-
 _pack: ContextVar[tuple[torch.Tensor, int] | None] = ContextVar("pack", default=None)
 
 
@@ -92,11 +91,8 @@ def _attend(
     """
     pack = _pack.get()
     if pack is None:
-        settings["sliding_window"] = sliding_window
-        output, _ = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **settings
-        )
-        return output, None
+        settings |= {"scaling": scaling, "sliding_window": sliding_window}
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
     row_splits, longest = pack
     reach = -1 if sliding_window is None else sliding_window - 1
     query, key, value = (each[0].transpose(0, 1) for each in (query, key, value))
@@ -191,9 +187,11 @@ def _unlike_alone(
     network: PreTrainedModel, first: int, max_positions: int, device: torch.device
 ) -> str:
     """Return in what windows of a pack differ from windows alone; nothing if they do not."""
-    ids = torch.arange(2 * max_positions, device=device) % min(network.config.vocab_size, 1000)
-    ids = ids.where(ids != network.config.pad_token_id, ids + 1)
-    one, other, short = ids[:max_positions], ids[max_positions:], ids[:_SHORT]
+    pad_token_id = network.config.pad_token_id
+    pad_token_id = -1 if pad_token_id is None else pad_token_id
+    ids = torch.arange(max_positions, device=device) % network.config.vocab_size
+    one = ids.where(ids != pad_token_id, 1 if pad_token_id == 0 else 0)
+    other, short = one.flip(0), one[:_SHORT]
     places = torch.cat([torch.arange(len(each), device=device) for each in (one, short)])
     splits = torch.tensor([0, len(one), len(places)], dtype=torch.int32, device=device)
     with without_plans(device):

@@ -1,4 +1,4 @@
-"""The hop in the middle: windows ▶ padded batches ▶ label id and score of each token.
+"""The hop in the middle: windows ▶ batches or packs ▶ label id and score of each token.
 
 Enters: an encoding. Leaves: predictions. Must not import: pyspark, transformers.
 
@@ -108,13 +108,13 @@ def launch(
             probabilities=torch.zeros(shape, device=device),
         )
         num_padded_tokens = run.classify(np.arange(len(lengths)))
-        kept = [run.label_ids, run.scores, *([run.probabilities] if with_probabilities else [])]
-        fetched = [tensor.to("cpu", non_blocking=True) for tensor in kept]
+        kept = run.label_ids, run.scores, run.probabilities
+        label_ids, scores, probabilities = (each.to("cpu", non_blocking=True) for each in kept)
         clock.stop()
     return Launched(
-        label_ids=fetched[0],
-        scores=fetched[1],
-        probabilities=fetched[2] if with_probabilities else None,
+        label_ids=label_ids,
+        scores=scores,
+        probabilities=probabilities if with_probabilities else None,
         cost=Cost(num_model_tokens=int(lengths.sum()), num_padded_tokens=num_padded_tokens),
         clock=clock,
         device=device,

@@ -4,8 +4,7 @@ Enters: buffers of texts, and the classifier whose hops they take. Leaves: resul
 Must not import: pyspark, torch, transformers.
 
 Some threads encode, one gives the device its work, and the caller's waits for what the device says
-and makes the rows. A buffer that fails is
-halved until the documents that fail are known.
+and makes the rows. A buffer that fails is halved until the documents that fail are known.
 """
 
 from __future__ import annotations

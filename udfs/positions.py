@@ -62,7 +62,7 @@ def usable_positions(config: Mapping[str, Any], model_max_length: float | None) 
     """
     limits = []
     positions = _number("max_position_embeddings", config.get("max_position_embeddings"), -1)
-    if positions > 0:
+    if 0 < positions < _UNLIMITED:
         limits.append(int(positions) - first_position(config))
     limit = _number("model_max_length", model_max_length, _UNLIMITED)
     if limit < _UNLIMITED:

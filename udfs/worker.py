@@ -75,8 +75,8 @@ def classify_batches(
     from spark_entities.udfs.classifier import TokenClassifier
 
     classifier = TokenClassifier(model=model, options=classify_options)
-    sizes = classifier.buffer_chars, classifier.first_buffer_chars
-    buffers = gather(chain([first], filled), *sizes)
+    texts = chain([first], filled)
+    buffers = gather(texts, classifier.buffer_chars, classifier.first_buffer_chars)
     for classified in classifier.classify_buffers(buffers):
         metrics = asdict(classified.cost + loading) | {"device": device.name}
         loading = Cost()  # it is reported once

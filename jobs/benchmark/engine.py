@@ -62,14 +62,18 @@ def sweep(
         str(budget): TokenClassifier(model=model, options=ClassifyOptions(max_padded_tokens=budget))
         for budget in budgets
     }
-    cost = {name: _classify(each, documents) for name, each in classifiers.items()}
+    cost = {name: classify(each, documents) for name, each in classifiers.items()}
     seconds = interleave(
-        {name: partial(_classify, each, documents) for name, each in classifiers.items()},
+        {name: partial(classify, each, documents) for name, each in classifiers.items()},
         repeats,
     )
     return [
-        (int(name), tokens / seconds[name], 1 - tokens / padded)
-        for name, (tokens, padded) in cost.items()
+        (
+            int(name),
+            each.num_model_tokens / seconds[name],
+            1 - each.num_model_tokens / each.num_padded_tokens,
+        )
+        for name, each in cost.items()
     ]
 
 
@@ -126,9 +130,9 @@ def compare_on_device(
     """Classify documents with the engine and with transformers' pipeline, run after run."""
     model = classifier.model
     peak = matmul_speed(model.device, next(model.network.parameters()).dtype)
-    lengths = _window_lengths(classifier, documents)
+    lengths = window_lengths(classifier, documents)
     tokens, flop = int(lengths.sum()), model_flop(model.network, lengths)
-    runs: dict[str, Callable[[], object]] = {"ours": partial(_classify, classifier, documents)}
+    runs: dict[str, Callable[[], object]] = {"ours": partial(classify, classifier, documents)}
     for size in batch_sizes:
         runs[f"pipeline, batch {size}"] = partial(pipeline, list(documents), batch_size=size)
     seconds = interleave(runs, repeats)
@@ -138,15 +142,15 @@ def compare_on_device(
     for name, run in runs.items():
         counts.update(tokens=0, padded_tokens=0)
         result, idle = idle_share(run, model.device)
-        ours = name == "ours"
-        num_tokens, num_padded = result if ours else counts.values()
+        if name == "ours":
+            counts.update(tokens=result.num_model_tokens, padded_tokens=result.num_padded_tokens)
         speeds.append(
             Speed(
                 name=name,
                 tokens_per_second=tokens / seconds[name],
                 utilisation=flop / seconds[name] / peak,
                 idle_share=idle,
-                padding_share=1 - num_tokens / num_padded,
+                padding_share=1 - counts["tokens"] / counts["padded_tokens"],
             )
         )
     return speeds
@@ -171,7 +175,8 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _window_lengths(classifier: TokenClassifier, documents: Sequence[str]) -> Ints:
+def window_lengths(classifier: TokenClassifier, documents: Sequence[str]) -> Ints:
+    """Return the tokens of each window of some documents, special tokens counted."""
     windows = classifier.encode(documents).windows
     return windows.ends - windows.starts + classifier.model.frame.num_special_tokens
 
@@ -186,12 +191,10 @@ def model_flop(network: Any, lengths: Ints) -> float:
     return float(2 * weights * lengths.sum() + attention)
 
 
-def _classify(classifier: TokenClassifier, documents: Sequence[str]) -> tuple[int, int]:
-    """Classify as a worker does, buffer by buffer; return tokens without and with padding."""
-    sizes = classifier.buffer_chars, classifier.first_buffer_chars
-    buffers = gather([documents], *sizes)
-    cost = sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
-    return cost.num_model_tokens, cost.num_padded_tokens
+def classify(classifier: TokenClassifier, documents: Sequence[str]) -> Cost:
+    """Classify as a worker does, buffer by buffer; return what it cost."""
+    buffers = gather([documents], classifier.buffer_chars, classifier.first_buffer_chars)
+    return sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
 
 
 def idle_share(run: Callable[[], Any], device: torch.device) -> tuple[Any, float | None]:

@@ -105,7 +105,7 @@ def sweep(options: argparse.Namespace) -> None:
     checkpoint = ModelOptions(name=find_model(options.model, options.output / "models"))
     model = TokenClassifier.load(checkpoint, device=options.device).model
     documents = make_documents(options.scenario, options.documents)
-    budgets = options.budgets or _BUDGETS[model.device.type]
+    budgets = options.budgets or _BUDGETS.get(model.device.type, _BUDGETS["cuda"])
     rows = engine.sweep(model, documents, budgets, options.repeats)
     best = max(speed for _, speed, _ in rows)
     print_table(

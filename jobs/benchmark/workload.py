@@ -121,7 +121,14 @@ def find_model(name: str, folder: Path) -> str:
 
 
 def _make_checkpoint(name: str, folder: Path) -> None:
-    """Save a token classifier of a shape, random but for a lean towards `O`."""
+    """Save a token classifier of a shape, with the bundled tokenizer."""
+    make_network(name).save_pretrained(folder)
+    for path in BUNDLED_FOLDER.glob(_TOKENIZER_FILES):
+        shutil.copy(path, folder)
+
+
+def make_network(name: str) -> Any:
+    """Make a token classifier of a shape, random but for a lean towards `O`."""
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForTokenClassification
 
@@ -139,6 +146,4 @@ def _make_checkpoint(name: str, folder: Path) -> None:
     network = XLMRobertaForTokenClassification(config)
     with torch.no_grad():
         network.classifier.bias[labels.label2id["O"]] += 1.0
-    network.save_pretrained(folder)
-    for path in BUNDLED_FOLDER.glob(_TOKENIZER_FILES):
-        shutil.copy(path, folder)
+    return network.eval()  # type: ignore[no-untyped-call]

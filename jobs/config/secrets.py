@@ -17,7 +17,7 @@ from pydantic import AfterValidator
 from spark_entities.udfs.errors import ConfigError
 
 # Parts of a key, between signs and capitals: what makes it that of a secret, alone or before `key`;
-# and what makes it the key of something about one, if it stands behind (`credentials.provider`).
+# and what makes it the key of something about one, next or last (`credentials.provider`).
 _WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "token", "credential"}
 _WORDS |= {"credentials", "sas"}
 _KEYS_OF = {"api", "access", "secret", "account", "private", "storage"}
@@ -29,7 +29,7 @@ _PARTS = re.compile("[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _REFERENCE = r"(env|file):.+"
 
 REDACTED = (
-    "(?i)passw|passphrase|pwd|secret|token|credential|[._-]sas[._-]"
+    f"(?i)passw|{'|'.join(sorted(_WORDS - {'sas'}))}|[._-]sas([._-]|$)"
     f"|({'|'.join(sorted(_KEYS_OF))})[._-]?key"
 )
 """What tells of a secret anywhere in a key or a text, in the terms of Java's and Python's re."""
@@ -46,12 +46,17 @@ def is_secret(key: str) -> bool:
     (False, False)
     """
     parts = [part.lower() for part in _PARTS.findall(key)]
-    for place, (before, part) in enumerate(zip(["", *parts], parts, strict=False)):
-        of_key = part == "key" and before in _KEYS_OF
-        joined = part.endswith("key") and part.removesuffix("key") in _KEYS_OF
-        if part in _WORDS or of_key or joined:
-            return _ABOUT.isdisjoint(parts[place + 1 :])
-    return False
+    around = zip(["", *parts], parts, [*parts[1:], ""], strict=False)
+    named = (  # of several words in a row, the last decides
+        _names_secret(before, part) and after not in _ABOUT | _WORDS
+        for before, part, after in around
+    )
+    return any(named) and parts[-1] not in _ABOUT
+
+
+def _names_secret(before: str, part: str) -> bool:
+    key_of = before if part == "key" else part.removesuffix("key")
+    return part in _WORDS or (part.endswith("key") and key_of in _KEYS_OF)
 
 
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:

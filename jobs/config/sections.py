@@ -50,7 +50,7 @@ def check_needs(setting: str, needs: Mapping[str, bool]) -> None:
 
 _NO_PATH_TO_WRITE = {
     r"[*?\[\]{}]": "has one of *?[]{}, which Spark reads as a pattern when it reads",
-    r"\.(staging|replaced)-|\.incremental$": (
+    r"\.(staging|replaced)-[^/]*$|\.incremental$": (
         "is named as what runs leave beside their outputs, and clear away"
     ),
     r"^file://[^/]": "names a host, and Hadoop knows local files by file:/… alone",

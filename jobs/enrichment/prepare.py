@@ -183,18 +183,17 @@ def check_folder(key: str, folder: str | None) -> None:
     if folder is None:
         return
     place = Path(folder).absolute()
-    there = next(each for each in (place, *place.parents) if each.exists())
+    there = next(each for each in (place, *place.parents) if os.access(each, os.F_OK))
     fault = 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
     fault = fault if there.is_dir() else errno.ENOTDIR
     fault = errno.EROFS if there.parts[:2] in (("/", "proc"), ("/", "sys")) else fault
     if fault:
         raise ConfigError(
-            f"{key}={folder!r} cannot be written to ({os.strerror(fault)}). Give a folder that can "
-            f"be."
+            f"{key}={folder!r} cannot be written to ({os.strerror(fault)}). Give another folder."
         )
 
 
-def check_apart(output: Output, quarantine: Output) -> None:
+def check_quarantine(output: Output, quarantine: Output) -> None:
     """Refuse a quarantine that lies in the output, or the output in it: one would replace both."""
     if covers(output.path, quarantine.path) or covers(quarantine.path, output.path):
         raise ConfigError(
@@ -211,7 +210,7 @@ def check_outputs(prepared: Prepared) -> None:
             check_folder(key, each.path.removeprefix(LOCAL))
         each.check()
     if prepared.quarantine is not None:
-        check_apart(output, prepared.quarantine)
+        check_quarantine(output, prepared.quarantine)
     if config.run.mode == "incremental":
         check_same_settings(output, prepared.settings, prepared.documents)
     elif config.output.mode == "append" and output.has(prepared.run_id):

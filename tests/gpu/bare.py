@@ -22,26 +22,25 @@ from unittest.mock import patch
 import numpy as np
 import torch
 import transformers
-from transformers import (
-    AutoTokenizer,
-    TokenClassificationPipeline,
-    XLMRobertaConfig,
-    XLMRobertaForTokenClassification,
-)
+from transformers import AutoTokenizer, TokenClassificationPipeline
 
-from spark_entities.jobs.benchmark.engine import idle_share, matmul_speed, model_flop
+from spark_entities.jobs.benchmark.engine import (
+    classify,
+    idle_share,
+    matmul_speed,
+    model_flop,
+    window_lengths,
+)
 from spark_entities.jobs.benchmark.plumbing import free_classifier
-from spark_entities.jobs.benchmark.workload import SHAPES, make_documents
+from spark_entities.jobs.benchmark.workload import make_documents, make_network
 from spark_entities.udfs import sizes
 from spark_entities.udfs.activation import fuse_gelu
 from spark_entities.udfs.attention import attend_our_way
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.core.records import Cost
 from spark_entities.udfs.model import load_model, wrap_network
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
-from spark_entities.udfs.worker import gather
 
 GPU = torch.device("cuda:0")
 CPU = torch.device("cpu")
@@ -65,43 +64,24 @@ def check(holds: bool, line: str) -> None:
         failures.append(line)
 
 
-def make_network(shape: str) -> XLMRobertaForTokenClassification:
-    """Make a network of a shape on the GPU, of random bfloat16, but for a lean towards `O`."""
-    labels = XLMRobertaConfig.from_pretrained(BUNDLED_FOLDER)
-    config = XLMRobertaConfig(
-        vocab_size=250_002,
-        max_position_embeddings=WINDOW + 2,
-        type_vocab_size=1,
-        layer_norm_eps=1e-5,
-        id2label=labels.id2label,
-        label2id=labels.label2id,
-        attn_implementation="sdpa",
-        **SHAPES[shape],
-    )
-    torch.manual_seed(0)
+def make_classifier(shape: str) -> TokenClassifier:
+    """Make a network of a shape on the GPU, in bfloat16, and prepare it as `load_model` would."""
     torch.set_default_dtype(torch.bfloat16)
     with GPU:
-        network = XLMRobertaForTokenClassification(config)
+        network = make_network(shape)
     torch.set_default_dtype(torch.float32)
-    with torch.no_grad():
-        network.classifier.bias[labels.label2id["O"]] += 1.0
-    return network.eval()
-
-
-def make_classifier(network: Any, **options: Any) -> TokenClassifier:
-    """Put a network behind the bundled tokenizer, as `load_model` would."""
     attend_our_way(network)
     fuse_gelu(network)
     scheme = LabelScheme.from_id2label(network.config.id2label)
     model = wrap_network(network, BUNDLED_FOLDER, scheme, GPU)
-    return TokenClassifier(model=model, options=ClassifyOptions(**options))
+    return TokenClassifier(model=model, options=ClassifyOptions())
 
 
 def half_precision(name: str) -> TokenClassifier:
     """Return the bundled model, or one of a shape, in bfloat16."""
     if name == "bundled":
         return bundled("bfloat16", GPU)
-    return make_classifier(make_network(f"xlm-roberta-{name}"))
+    return make_classifier(f"xlm-roberta-{name}")
 
 
 def bundled(precision: str, device: torch.device) -> TokenClassifier:
@@ -118,13 +98,6 @@ def padded(classifier: TokenClassifier) -> TokenClassifier:
 def label_ids(classifier: TokenClassifier, documents: Sequence[str]) -> np.ndarray:
     """Return the label of each token."""
     return classifier.forward(classifier.encode(documents)).label_ids
-
-
-def run(classifier: TokenClassifier, documents: Sequence[str]) -> Cost:
-    """Classify as a worker does, buffer by buffer."""
-    chars = classifier.buffer_chars, classifier.first_buffer_chars
-    buffers = gather([documents], *chars)
-    return sum((each.cost for each in classifier.classify_buffers(buffers)), Cost())
 
 
 def median(times: int, act: Callable[[], Any]) -> tuple[Any, float]:
@@ -211,14 +184,13 @@ def measure(name: str, documents: Sequence[str]) -> dict[str, Any]:
     """Measure the engine, packed and padded, and the pipeline beside it."""
     classifier = half_precision(name)
     model = classifier.model
-    windows = classifier.encode(documents).windows
-    lengths = windows.ends - windows.starts + model.frame.num_special_tokens
+    lengths = window_lengths(classifier, documents)
     tokens, flop = int(lengths.sum()), model_flop(model.network, lengths)
     peak = matmul_speed(GPU, model.network.dtype)
     figures: dict[str, Any] = {"tokens": tokens, "matmul_tflops": peak / 1e12}
     for layout, each in (("packed", classifier), ("padded", padded(classifier))):
         torch.cuda.reset_peak_memory_stats()
-        cost, seconds = median(2 if layout == "packed" else 1, partial(run, each, documents))
+        cost, seconds = median(2 if layout == "packed" else 1, partial(classify, each, documents))
         figures[layout] = {
             "tokens_per_second": tokens / seconds,
             "of_matmul": flop / seconds / peak,
@@ -228,11 +200,10 @@ def measure(name: str, documents: Sequence[str]) -> dict[str, Any]:
         }
         if layout == "packed":
             half = documents[: len(documents) // 2]  # to trace is slow
-            _, figures[layout]["idle"] = idle_share(partial(run, each, half), GPU)
+            _, figures[layout]["idle"] = idle_share(partial(classify, each, half), GPU)
         say(f"{name}, {layout}: {_show(figures[layout])}")
     some, rates = list(documents[:SAMPLE]), {}
-    windows = classifier.encode(some).windows
-    lengths = windows.ends - windows.starts + model.frame.num_special_tokens
+    lengths = window_lengths(classifier, some)
     model.network.set_attn_implementation("sdpa")  # as its users have it
     tokenizer = AutoTokenizer.from_pretrained(BUNDLED_FOLDER)
     tokenizer.model_max_length = WINDOW
@@ -259,7 +230,7 @@ def measure_feeding(documents: Sequence[str]) -> dict[int, float]:
     for encoders in (1, 2, 3, 4):
         with_encoders = replace(sizes._PACKED, encoders=encoders)
         with patch.object(sizes, "_PACKED", with_encoders):
-            cost, seconds = median(2, partial(run, free, documents))
+            cost, seconds = median(2, partial(classify, free, documents))
         rates[encoders] = cost.num_model_tokens / seconds
     say(f"feeding, tokens/s by encoding threads: {_show(rates)}")
     return rates

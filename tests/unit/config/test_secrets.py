@@ -25,6 +25,8 @@ SECRETS = [
     "spark.hadoop.fs.gs.auth.service.account.private.key",
     "pem_private_key",
     "apikey",
+    "credentials.provider.password",
+    "spark.hadoop.fs.azure.account.key.ours.file.core.windows.net",
 ]
 
 

@@ -40,7 +40,8 @@ def test_a_path_that_would_be_taken_for_something_else_is_refused(path, reason, 
 
 
 @pytest.mark.parametrize(
-    "path", ["out", "/a/b.c-d", "file:/x", "file:///x", "s3a://b/o", "o.staging"]
+    "path",
+    ["out", "/a/b.c-d", "file:///x", "s3a://b/o", "o.staging", "/a/x.staging-b/o"],
 )
 def test_other_paths_may_be_written_to(path):
     assert read_config(["--output.path", path]).output.path == path

@@ -122,6 +122,26 @@ def test_no_window_of_a_pack_sees_another(sizes, data):
 
 
 @pytest.mark.usefixtures("packing")
+@pytest.mark.parametrize("positions", [POSITIONS, 20, 1])
+@pytest.mark.parametrize("pad_token_id", [None, 0, VOCABULARY - 1])
+def test_a_network_is_asked_by_ids_it_has_and_by_two_neighbours(positions, pad_token_id):
+    """Whatever its vocabulary and padding: an id beyond the embeddings would break a GPU."""
+    network = make_network("bert")
+    network.config.pad_token_id = pad_token_id
+    seen = []
+    hook = network.get_input_embeddings().register_forward_pre_hook(
+        lambda _, given: seen.append(given[0][0])
+    )
+    assert pack_positions(network, positions, CPU) == 0
+    hook.remove()
+    ids = torch.cat(seen)
+    assert 0 <= ids.min() <= ids.max() < VOCABULARY
+    assert pad_token_id not in ids.tolist()
+    one, _, together, beside_other = seen
+    assert len(one) == 1 or not torch.equal(together, beside_other)
+
+
+@pytest.mark.usefixtures("packing")
 def test_a_network_whose_windows_see_each_other_is_found_out(monkeypatch):
     def leak(query, key, value, *_, scale, window_size):
         q, k, v = (each.transpose(0, 1)[None] for each in (query, key, value))
