@@ -8,6 +8,7 @@ machine. A process a scenario, since there is one SparkContext in a process.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import threading
@@ -67,6 +68,8 @@ def start(executors: int, folder: Path, **changes: str | None) -> SparkSession:
 def start_session(master: str, settings: Mapping[str, str | None]) -> SparkSession:
     """Start a session whose executors take the CPU for any GPU."""
     config = {
+        # Two clusters that start in one second would have one name, and one folder of logs.
+        "spark.deploy.appIdPattern": f"app-%s-%04d-{os.getpid()}",
         "spark.executor.memory": "1g",
         "spark.executorEnv.PYTHONPATH": str(ROOT),
         "spark.python.daemon.module": "tests.gpu.fake_gpus",
