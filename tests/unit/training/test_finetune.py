@@ -200,7 +200,9 @@ def test_seeds_decide_what_comes_out(folder, tmp_path):
 
 
 def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_path):
-    finetune(make_recipe(epochs=60), folder, folder / "base", tmp_path / "model")
+    # Without development texts the last weights are taken, not the first that tag those well.
+    recipe = make_recipe(epochs=30).model_copy(update={"development": []})
+    finetune(recipe, folder, folder / "base", tmp_path / "model")
     classifier = TokenClassifier.load(ModelOptions(name=str(tmp_path / "model")), device="cpu")
     rows = classifier.classify(["Ann roept Bo"]).to_pylist()
     assert [entity["word"] for entity in rows[0]["entities"]] == ["Ann", "Bo"]
