@@ -9,21 +9,19 @@ Nothing is accepted that can run code: weights are safetensors, custom code is n
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.digests import digest_files
+from spark_entities.udfs.digests import digest_files, state_of
 from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.options import BUNDLED, ModelOptions
 from spark_entities.udfs.positions import usable_positions
+from spark_entities.udfs.weights import find_weights, read_json, read_shapes
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 
@@ -41,6 +39,7 @@ class Checkpoint:
     scheme: LabelScheme
     max_positions: int  # tokens that the model can take at once, special tokens counted
     weight_files: tuple[Path, ...]  # in order of their names
+    states: tuple[tuple[int, ...], ...]  # of the files, before they were read
     num_weights: int  # how many numbers the model consists of
     shared: Path | None = None  # of the processes that check it together; see digests.py
 
@@ -53,11 +52,15 @@ class Checkpoint:
 
     def read_type(self) -> str:
         """Read which family the model is of, as transformers names it."""
-        return str(_read_json(self.folder / "config.json").get("model_type"))
+        return str(read_json(self.folder / "config.json").get("model_type"))
 
     def digest(self) -> str:
         """Return the SHA-256 of the weights' file; of its files' digests, where it has several."""
         return digest_files(self.weight_files, self.shared)
+
+    def has_changed(self) -> bool:
+        """Tell whether the weights' files are others than were found, and digested."""
+        return self.states != tuple(map(state_of, self.weight_files))
 
     def identify(self) -> str:
         """Return `name@revision`: the commit of a Hub model, else the start of the SHA-256."""
@@ -85,8 +88,9 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
     """
     folder, pinned = find_folder(options)
     scheme = _read_scheme(folder)
-    weight_files = tuple(sorted(folder.glob("*.safetensors")))
-    shapes = _read_shapes(folder, weight_files)
+    weight_files = find_weights(folder, read_json(folder / "config.json"))
+    states = tuple(map(state_of, weight_files))
+    shapes = read_shapes(weight_files)
     _check_head(folder, shapes, len(scheme.labels))
     checkpoint = Checkpoint(
         options=pinned,
@@ -94,6 +98,7 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
         scheme=scheme,
         max_positions=read_max_positions(folder),
         weight_files=weight_files,
+        states=states,
         num_weights=sum(map(math.prod, shapes.values())),
         shared=shared,
     )
@@ -118,8 +123,8 @@ def _count_special_tokens(path: Path, modified_ns: int) -> int:  # noqa: ARG001
 def read_max_positions(folder: Path) -> int:
     """Read how many tokens the model in a folder takes at once, special tokens counted."""
     tokenizer_config = folder / "tokenizer_config.json"
-    limits = _read_json(tokenizer_config) if tokenizer_config.exists() else {}
-    return usable_positions(_read_json(folder / "config.json"), limits.get("model_max_length"))
+    limits = read_json(tokenizer_config) if tokenizer_config.exists() else {}
+    return usable_positions(read_json(folder / "config.json"), limits.get("model_max_length"))
 
 
 def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:
@@ -165,23 +170,8 @@ def _download(options: ModelOptions) -> Path:
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ModelLoadError(
-            f"model.name: {path.parent} has no {path.name}: it is not a Hugging Face checkpoint. "
-            f"Give a folder written by save_pretrained()."
-        ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelLoadError(f"model.name: {path} is not valid JSON. Copy it again.") from error
-    if not isinstance(value, dict):
-        raise ModelLoadError(f"model.name: {path} is not a JSON object. Copy it again.")
-    return value
-
-
 def _read_scheme(folder: Path) -> LabelScheme:
-    labels = _read_json(folder / "config.json").get("id2label")
+    labels = read_json(folder / "config.json").get("id2label")
     if not labels:
         raise ModelLoadError(
             f"model.name: {folder} names no labels (id2label in config.json), so it has no head "
@@ -196,26 +186,6 @@ def _read_scheme(folder: Path) -> LabelScheme:
             f"1, 2 and so on. Mend it there."
         )
     return LabelScheme.from_id2label(names)
-
-
-def _read_shapes(folder: Path, weight_files: Sequence[Path]) -> dict[str, list[int]]:
-    """Read the names and shapes of the weights off the heads of their files."""
-    if not weight_files:
-        raise ModelLoadError(
-            f"model.name: {folder} has no *.safetensors. Weights in other formats can run code and "
-            f"are refused: load the model in a safe place and save_pretrained() it again."
-        )
-    shapes: dict[str, list[int]] = {}
-    for path in weight_files:
-        try:
-            with safe_open(path, framework="numpy") as tensors:
-                shapes |= {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ModelLoadError(
-                f"model.name: {path} cannot be read as safetensors ({type(error).__name__}). "
-                f"Copy it again."
-            ) from error
-    return shapes
 
 
 def _check_head(folder: Path, shapes: Mapping[str, Sequence[int]], num_labels: int) -> None:

@@ -26,14 +26,14 @@ def digest_files(paths: Sequence[Path], shared: Path | None = None) -> str:
             absent.
 
     """
-    digests = [_noted(path, shared) if shared else _read(path, _state(path)) for path in paths]
+    digests = [_noted(path, shared) if shared else _read(path, state_of(path)) for path in paths]
     return digests[0].hex() if len(digests) == 1 else hashlib.sha256(b"".join(digests)).hexdigest()
 
 
-def _state(path: Path) -> tuple[int, ...]:
-    """What changes when the file does."""
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does, or when another is put in its place and taken away."""
     stat = path.stat()
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 @functools.cache
@@ -45,7 +45,7 @@ def _read(path: Path, state: tuple[int, ...]) -> bytes:  # noqa: ARG001
 
 def _noted(path: Path, shared: Path) -> bytes:
     """Return the digest that another process has noted, or read and note it."""
-    state = _state(path)
+    state = state_of(path)
     key = hashlib.sha256(repr((str(path.resolve()), state)).encode()).hexdigest()
     note = shared / f"spark-entities-{key}"
     with FileLock(f"{note}.lock"):

@@ -92,6 +92,11 @@ def load_model(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
         )
     network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    if checkpoint.has_changed():
+        raise ModelLoadError(
+            f"model.name: the weights in {checkpoint.folder} were changed while they were loaded. "
+            f"Put them in place whole, in a new folder."
+        )
     if options.precision == "int8":
         network = quantize(network)
     network.to(target)

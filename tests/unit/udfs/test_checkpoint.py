@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CanineTokenizer
 
+from spark_entities.udfs import model
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.model import load_model
@@ -58,7 +60,7 @@ def test_a_folder_that_is_not_there_is_refused():
 
 def test_weights_that_can_run_code_are_refused(checkpoint):
     (checkpoint / "model.safetensors").rename(checkpoint / "pytorch_model.bin")
-    with pytest.raises(ModelLoadError, match=r"no \*\.safetensors.*save_pretrained\(\)"):
+    with pytest.raises(ModelLoadError, match=r"no model\.safetensors.*save_pretrained\(\)"):
         find_checkpoint(ModelOptions(name=str(checkpoint)))
 
 
@@ -219,10 +221,60 @@ def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
     weights.unlink()
     save_file(head, checkpoint / "model-1.safetensors")
     save_file(rest, checkpoint / "model-2.safetensors")
+    places = dict.fromkeys(head, "model-1.safetensors")
+    places |= dict.fromkeys(rest, "model-2.safetensors")
+    index = checkpoint / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
     parts = [(checkpoint / f"model-{part}.safetensors").read_bytes() for part in (1, 2)]
     digests = b"".join(hashlib.sha256(part).digest() for part in parts)
     found = find_checkpoint(ModelOptions(name=str(checkpoint)))
     assert found.digest() == hashlib.sha256(digests).hexdigest()
+    load_model(found.options)
+
+
+@pytest.mark.parametrize("place", ["../other", "below/other", "absolute", "none", ""])
+def test_weights_lie_in_the_folder_itself(checkpoint, place):
+    """What is digested is what is loaded: no index leads to another file."""
+    weights = checkpoint / "model.safetensors"
+    names = [*load_file(weights)]
+    for other in ("../other.safetensors", "below/other.safetensors"):
+        (checkpoint / other).parent.mkdir(exist_ok=True)
+        shutil.copy(weights, checkpoint / other)
+    weights.rename(checkpoint / "decoy.safetensors")
+    other = checkpoint.parent / "other" if place == "absolute" else place
+    places = dict.fromkeys(names, f"{other}.safetensors") if place else {}
+    index = checkpoint / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    for load in (find_checkpoint, load_model):
+        with pytest.raises(ModelLoadError, match="does not name files beside it alone"):
+            load(ModelOptions(name=str(checkpoint)))
+
+
+@pytest.mark.parametrize("what", ["transformers_weights", "adapter_config.json"])
+def test_a_folder_that_leads_to_other_weights_is_refused(checkpoint, what):
+    if what == "transformers_weights":
+        rewrite_config(checkpoint, transformers_weights="below/other.safetensors")
+    else:
+        (checkpoint / what).write_text("{}")
+    with pytest.raises(ModelLoadError, match=f"has {what}.*merge it"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
+def test_weights_that_are_changed_while_they_are_loaded_are_refused(checkpoint, monkeypatch):
+    """Another file is put in their place, and taken away again when it was read."""
+    weights, good = checkpoint / "model.safetensors", checkpoint.parent / "good"
+    read = model.read_network
+
+    def read_another(*given, **settings):
+        weights.rename(good)
+        save_file(load_file(good), weights, metadata={"format": "pt"})
+        network = read(*given, **settings)
+        good.replace(weights)
+        return network
+
+    monkeypatch.setattr(model, "read_network", read_another)
+    with pytest.raises(ModelLoadError, match="were changed while they were loaded"):
+        load_model(ModelOptions(name=str(checkpoint)))
 
 
 def test_what_is_no_digest_is_refused():
