@@ -43,6 +43,7 @@ from spark_entities.jobs.enrichment.prepare import (
     prepare,
 )
 from spark_entities.jobs.enrichment.skip_existing import drop_existing
+from spark_entities.jobs.output.mentions import check_parts
 from spark_entities.jobs.output.publish import read_output, stage
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord
@@ -111,6 +112,7 @@ def _publish_new(held: Prepared) -> Metrics:
 def _publish(held: Prepared, documents: DataFrame, run_id: str) -> Metrics:
     """Enrich documents and publish the result; return what it gave and cost."""
     config, checkpoint, started = held.config, held.checkpoint, time.monotonic()
+    check_parts(documents, config.output.partition_by)
     entered, classified = Observation(), Observation()
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
     spread_out = spread(counted, config.input.text_column, config.input.min_partitions)

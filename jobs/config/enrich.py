@@ -5,8 +5,6 @@ Must not import: Spark, torch, transformers.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field, model_validator
 
 from spark_entities.jobs.config.sections import (
@@ -64,12 +62,6 @@ class EnrichConfig(JobConfig):
                 f"output.format={self.output.format!r}, whose runs have no folder for the page. "
                 f"Set report.path to one, or leave them out."
             )
-        for key, place in (("input", self.input.path), ("output", self.output.path)):
-            if path and place and Path(path).resolve().is_relative_to(Path(place).resolve()):
-                raise ConfigError(
-                    f"report.path={path!r} lies in {key}.path={place!r}, whose readers would take "
-                    f"pages for data. Choose a folder outside."
-                )
         return self
 
     @model_validator(mode="after")

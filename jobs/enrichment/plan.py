@@ -16,6 +16,7 @@ from spark_entities.jobs.tables.columns import (
     ENTITY_ERROR,
     ENTITY_MODEL,
     ENTITY_RUN,
+    INTERNAL,
     group_columns,
     quoted,
 )
@@ -23,7 +24,7 @@ from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.entities_udf import make_entities_udf
 
-_RESULT = "_spark_entities_result"
+_RESULT = f"{INTERNAL}result"
 
 
 def plan(

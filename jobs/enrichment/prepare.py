@@ -9,26 +9,32 @@ held, and is called once more then.
 
 from __future__ import annotations
 
-import errno
-import os
 import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import EnrichConfig, EvaluateConfig, OutputSection, resolve_secrets
-from spark_entities.jobs.enrichment.incremental import check_grows, check_same_settings
+from spark_entities.jobs.enrichment.file_names import check_names
+from spark_entities.jobs.enrichment.incremental import check_goes_on, check_grows
+from spark_entities.jobs.enrichment.places import (
+    check_apart,
+    check_folder,
+    local_place,
+    places_of_input,
+    places_of_output,
+)
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.filesystem import LOCAL
 from spark_entities.jobs.output.mentions import check_layout
-from spark_entities.jobs.output.publish import covers, find_output
+from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.spark.preflight import (
@@ -40,9 +46,11 @@ from spark_entities.jobs.spark.preflight import (
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes, make_session
 from spark_entities.jobs.tables.columns import check_columns, group_columns
-from spark_entities.jobs.tables.reading import check_input, read_input
+from spark_entities.jobs.tables.reading import check_all_read, check_input, read_input
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
 from spark_entities.udfs.errors import ConfigError
+
+_OUTPUT_KEYS = "output.path", "errors.quarantine_path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +123,7 @@ def prepare(
     quarantine = None
     if config.errors.quarantine_path is not None:
         apart = OutputSection(path=config.errors.quarantine_path, mode="append")
-        quarantine = find_output(ready.spark, apart, documents, config.input)
+        quarantine = find_output(ready.spark, apart, config.input.id_column)
     prepared = Prepared(
         spark=ready.spark,
         config=config,
@@ -124,10 +132,11 @@ def prepare(
         started=ready.started,
         documents=documents,
         run_id=config.run.id or new_run_id(),
-        output=find_output(ready.spark, config.output, documents, config.input),
+        output=find_output(ready.spark, config.output, config.input.id_column),
         quarantine=quarantine,
         settings=settings_of(config, ready.checkpoint),
     )
+    check_places(prepared)
     if not prepared.is_broken():
         check_outputs(prepared)
     return prepared
@@ -165,54 +174,50 @@ def check_model(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
 
 def read_documents(ready: Setup) -> DataFrame:
     """Read the input, and check that it has its documents, and no column that the job adds."""
-    documents = read_input(ready.spark, ready.config.input)
-    check_table(documents, ready.config, ready.checkpoint)
-    if ready.config.run.mode == "incremental":
-        check_grows(ready.spark, ready.config.input)
+    config, by_path = ready.config, bool(ready.config.input.path) and not is_remote()
+    if by_path:
+        check_names(ready.spark, config.input)
+    documents = read_input(ready.spark, config.input)
+    check_table(documents, config, ready.checkpoint)
+    if by_path:
+        check_all_read(documents, config.input)
+    if by_path and config.run.mode == "incremental":
+        check_grows(ready.spark, config.input)
     return documents
 
 
 def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> None:
     """Check that a table has its documents, and no column that the job adds."""
-    check_columns(df, config.input.text_column, checkpoint.scheme)
+    check_columns(df, config.input, checkpoint.scheme)
     check_layout(df, config)
 
 
-def check_folder(key: str, folder: str | None) -> None:
-    """Refuse a folder of the driver's own disk that cannot be written to, or made."""
-    if folder is None:
-        return
-    place = Path(folder).absolute()
-    there = next(each for each in (place, *place.parents) if os.access(each, os.F_OK))
-    fault = 0 if os.access(there, os.W_OK | os.X_OK) else errno.EACCES
-    fault = fault if there.is_dir() else errno.ENOTDIR
-    fault = errno.EROFS if there.parts[:2] in (("/", "proc"), ("/", "sys")) else fault
-    if fault:
-        raise ConfigError(
-            f"{key}={folder!r} cannot be written to ({os.strerror(fault)}). Give another folder."
-        )
-
-
-def check_quarantine(output: Output, quarantine: Output) -> None:
-    """Refuse a quarantine that lies in the output, or the output in it: one would replace both."""
-    if covers(output.path, quarantine.path) or covers(quarantine.path, output.path):
-        raise ConfigError(
-            f"errors.quarantine_path={quarantine.path!r} and the output {output.path!r} lie in one "
-            f"another. Give a folder beside it."
-        )
+def check_places(prepared: Prepared) -> None:
+    """Refuse places of the run that lie in one another."""
+    config, checkpoint = prepared.config, prepared.checkpoint
+    read = [
+        local_place("model.name", config.model.name, checkpoint.folder),
+        *places_of_input(prepared.documents, config.input),
+    ]
+    written = [
+        place
+        for key, output in zip(_OUTPUT_KEYS, prepared.outputs, strict=False)
+        for place in places_of_output(key, output)
+    ]
+    if config.report.path is not None:
+        written.append(local_place("report.path", config.report.path, config.report.path))
+    check_apart(prepared.spark, read, written)
 
 
 def check_outputs(prepared: Prepared) -> None:
     """Refuse what stands in the outputs already, where the configuration does not allow it."""
     config, output = prepared.config, prepared.output
-    for key, each in zip(("output.path", "errors.quarantine_path"), prepared.outputs, strict=False):
+    for key, each in zip(_OUTPUT_KEYS, prepared.outputs, strict=False):
         if each.path.startswith(LOCAL):
             check_folder(key, each.path.removeprefix(LOCAL))
         each.check()
-    if prepared.quarantine is not None:
-        check_quarantine(output, prepared.quarantine)
     if config.run.mode == "incremental":
-        check_same_settings(output, prepared.settings, prepared.documents)
+        check_goes_on(output, prepared.settings, prepared.documents, config.input)
     elif config.output.mode == "append" and output.has(prepared.run_id):
         raise ConfigError(
             f"run.id={prepared.run_id!r} stands in the output already. Choose another, or leave it "

@@ -14,10 +14,10 @@ from pyspark.sql import functions as F
 from spark_entities.jobs.config import InputSection
 from spark_entities.jobs.enrichment.settings import Settings, digest
 from spark_entities.jobs.output.run_folders import RunFolders
-from spark_entities.jobs.tables.columns import check_id, quoted
+from spark_entities.jobs.tables.columns import INTERNAL, check_column, quoted
 from spark_entities.udfs.errors import ConfigError
 
-_ID, _HASH = "_spark_entities_id", "_spark_entities_hash"
+_ID, _HASH = f"{INTERNAL}id", f"{INTERNAL}hash"
 
 
 def check_existing(
@@ -29,7 +29,7 @@ def check_existing(
         ConfigError: if there are none, or they are of another type.
 
     """
-    check_id(documents, section)
+    check_column(documents, section, "input.id_column", section.id_column)
     name, standing = str(section.id_column), _read_existing(documents, output, settings)
     if standing is None:
         return

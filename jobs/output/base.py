@@ -63,6 +63,10 @@ class Output(ABC):
         """Refuse an output that stands already, where the mode does not allow it."""
 
     @abstractmethod
+    def stands(self) -> bool:
+        """Tell whether there is a result, of whatever run."""
+
+    @abstractmethod
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here."""
 

@@ -48,7 +48,7 @@ class DatabaseTable(TransactionalTable):
     def check(self) -> None:
         """Refuse a table that cannot be reached, lacks columns, or must not stand already."""
         try:
-            found = self.read().columns if self._exists() else None
+            found = self.read().columns if self.stands() else None
         except SPARK_ERRORS as error:
             raise ConfigError(
                 f"output.options: the database cannot be reached ({name_error(error)}). Check url, "
@@ -120,7 +120,8 @@ class DatabaseTable(TransactionalTable):
             if self._tables.tableExists(statement.getConnection(), self._java_options(table)):
                 statement.executeUpdate(f"DROP TABLE {table}")
 
-    def _exists(self) -> bool:
+    def stands(self) -> bool:
+        """Tell whether the table is there."""
         with self._transaction() as statement:
             options = self._java_options(self.name)
             return bool(self._tables.tableExists(statement.getConnection(), options))

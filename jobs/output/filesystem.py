@@ -5,17 +5,26 @@ Must not import: torch, transformers. Needs classic Spark.
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from spark_entities.udfs.errors import PublishError
 
 LOCAL = "file:"
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+class Status(NamedTuple):
+    """What is told of a file."""
+
+    modified: int  # milliseconds since 1970, UTC
+    size: int  # bytes
 
 
 class FileSystem:
@@ -39,6 +48,11 @@ class FileSystem:
         """Tell whether a path is there."""
         return bool(self._files.exists(self._path(path)))
 
+    def glob(self, pattern: str) -> list[str]:
+        """List the paths that match a pattern, as `qualify` returns them."""
+        found = self._files.globStatus(self._path(pattern)) or ()
+        return [self.qualify(status.getPath().toString()) for status in found]
+
     def is_file(self, path: str) -> bool:
         """Tell whether a path is that of a file."""
         return self.exists(path) and bool(self._files.getFileStatus(self._path(path)).isFile())
@@ -59,29 +73,21 @@ class FileSystem:
         self._files.delete(self._path(path), True)
 
     def create(self, path: str, content: str) -> bool:
-        """Create a file with its content, unless it is there; tell whether it was not.
+        """Create a file, unless it is there; tell whether it was not.
 
-        Of several that create the same file at once, one succeeds; an object store may not keep
-        that promise.
+        It gets its name once it is whole, whatever ends this process before. Of several that create
+        the same file at once, one succeeds; an object store may not keep that promise.
         """
-        if path.startswith(LOCAL):  # Hadoop's local file system looks first and creates then
-            local = Path(path.removeprefix(LOCAL))
-            local.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with local.open("x", encoding="utf-8") as file:
-                    file.write(content)
-            except FileExistsError:
-                return False
-            return True
-        try:
-            stream = self._files.create(self._path(path), False)
-        except Py4JJavaError:
-            if self.exists(path):
-                return False
-            raise
+        if path.startswith(LOCAL):  # Hadoop's local file system looks first and renames then
+            return _create_local(Path(path.removeprefix(LOCAL)), content)
+        part = f"{path}-{secrets.token_hex(4)}.part"
+        stream = self._files.create(self._path(part), False)
         stream.write(content.encode())
         stream.close()
-        return True
+        created = not self.exists(path) and self._files.rename(self._path(part), self._path(path))
+        if not created:
+            self.delete(part)
+        return bool(created)
 
     def read(self, path: str) -> str | None:
         """Return the content of a small file; nothing if it is not there."""
@@ -96,8 +102,28 @@ class FileSystem:
         """Set a file's time of modification to now."""
         self._files.setTimes(self._path(path), round(time.time() * 1000), -1)
 
-    def modified(self, path: str) -> int | None:
-        """Return a file's time of modification, in milliseconds; nothing if it is not there."""
+    def look_at(self, path: str) -> Status | None:
+        """Return what is told of a file; nothing if it is not there."""
         if not self.exists(path):
             return None
-        return int(self._files.getFileStatus(self._path(path)).getModificationTime())
+        status = self._files.getFileStatus(self._path(path))
+        return Status(modified=int(status.getModificationTime()), size=int(status.getLen()))
+
+
+def _create_local(path: Path, content: str) -> bool:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}-{secrets.token_hex(4)}.part")
+    try:
+        part.write_text(content, "utf-8")
+        try:
+            path.hardlink_to(part)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            with path.open("x", encoding="utf-8") as file:
+                file.write(content)
+    except FileExistsError:
+        return False
+    finally:
+        part.unlink(missing_ok=True)
+    return True

@@ -130,11 +130,11 @@ def _lives(files: FileSystem, path: str, found: str) -> bool:
         seen_from_here = _processes().items() <= holder.items()
         if seen_from_here and not _is_running(holder["pid"]):
             return False
-    touched = files.modified(path)
+    touched = files.look_at(path)
     watched = time.monotonic() + _WATCH_SECONDS
     while time.monotonic() < watched:
-        if files.modified(path) != touched:
-            return files.modified(path) is not None
+        if (seen := files.look_at(path)) != touched:
+            return seen is not None
         time.sleep(_LOOK_SECONDS)
     return False
 

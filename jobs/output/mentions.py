@@ -13,10 +13,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_entities.jobs.config import MENTIONS, EnrichConfig, OutputSection
-from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_MODEL, check_id, quoted
+from spark_entities.jobs.config import MENTIONS, EnrichConfig, InputSection, OutputSection
+from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_MODEL, check_column, quoted
 from spark_entities.udfs.errors import ConfigError, PublishError
 
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of null
 _PARTS = (T.StringType, T.IntegralType, T.DateType, T.BooleanType)
 _OF_MENTIONS = {"entity_group", "entity", "score", "index", "word", "start", "end"}
 
@@ -58,9 +59,9 @@ def check_layout(df: DataFrame, config: EnrichConfig) -> None:
 
     """
     for name in config.output.partition_by:
-        _check_partition(df, name, config.input.text_column)
+        _check_partition(df, config.input, name)
     if config.output.layout == MENTIONS:
-        check_id(df, config.input)
+        check_column(df, config.input, "input.id_column", config.input.id_column)
         kept = kept_columns(config.output, config.input.id_column)
         clashes = [name for name in kept if name.lower() in _OF_MENTIONS]
         if clashes:
@@ -70,16 +71,32 @@ def check_layout(df: DataFrame, config: EnrichConfig) -> None:
             )
 
 
-def _check_partition(df: DataFrame, name: str, text_column: str) -> None:
-    fields = {field.name: field.dataType for field in df.schema.fields}
-    if name not in fields:
-        raise ConfigError(
-            f"output.partition_by names {name!r}, which is not a column of the input. Its "
-            f"columns: {', '.join(fields)}."
-        )
+def _check_partition(df: DataFrame, section: InputSection, name: str) -> None:
+    check_column(df, section, "output.partition_by", name)
+    fields, text_column = (
+        {each.name: each.dataType for each in df.schema.fields},
+        section.text_column,
+    )
     if name == text_column or not isinstance(fields[name], _PARTS):
         raise ConfigError(
             f"output.partition_by names {name!r}, a column of type {fields[name].simpleString()}"
             f"{' with the texts' if name == text_column else ''}. Its values name folders: choose "
             f"a column of short strings, whole numbers, dates or booleans."
         )
+
+
+def check_parts(documents: DataFrame, partition_by: Sequence[str]) -> None:
+    """Refuse documents whose value names no folder, so that readers would find null in its place.
+
+    Raises:
+        PublishError: naming the column.
+
+    """
+    strings = {field.name for field in documents.schema if isinstance(field.dataType, T.StringType)}
+    for name in strings.intersection(partition_by):
+        if not documents.where(F.col(quoted(name)).isin("", NO_VALUE)).isEmpty():
+            raise PublishError(
+                f"output.partition_by names {name!r}, which is empty in some documents: as the "
+                f"name of a folder that is read as null. Nothing was published; give those "
+                f"documents another value, or part by another column."
+            )

@@ -9,48 +9,42 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, OutputSection
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.mentions import count_mentions, kept_columns, make_mentions
+from spark_entities.jobs.output.mentions import (
+    NO_VALUE,
+    count_mentions,
+    kept_columns,
+    make_mentions,
+)
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
 from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.tables.columns import ENTITY_RUN
-from spark_entities.udfs.errors import ConfigError, PublishError
+from spark_entities.udfs.errors import PublishError
 
 _KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
-def find_output(
-    spark: SparkSession, section: OutputSection, df: DataFrame, source: InputSection
-) -> Output:
+def find_output(spark: SparkSession, section: OutputSection, id_column: str | None) -> Output:
     """Find an output, which may not be there yet.
 
     Args:
         spark: a classic session.
         section: where it is.
-        df: what is read.
-        source: how it is read.
-
-    Raises:
-        ConfigError: if output and input lie in one another.
+        id_column: of the documents.
 
     """
-    given = section.staged_beside
-    files = FileSystem(spark, given)
-    path = files.qualify(given)
-    _check_apart(spark, section, path, df, source)
+    files = FileSystem(spark, section.staged_beside)
+    path = files.qualify(section.staged_beside)
     kind = _KINDS.get(section.format, TransactionalTable)
-    return kind(spark=spark, section=section, id_column=source.id_column, path=path, files=files)
+    return kind(spark=spark, section=section, id_column=id_column, path=path, files=files)
 
 
 def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
@@ -58,37 +52,6 @@ def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
     if section.table is not None:
         return spark.table(section.table)
     return spark.read.format(section.format).load(section.path)
-
-
-def _check_apart(
-    spark: SparkSession, section: OutputSection, output: str, df: DataFrame, source: InputSection
-) -> None:
-    """Refuse an output that lies in what is read, or that holds a file which is read."""
-    files = [unquote(file).replace("file:///", "file:/", 1) for file in df.inputFiles()]
-    if source.path is not None:
-        read = {FileSystem(spark, source.path).qualify(source.path)}
-    else:
-        read = {file.rsplit("/", 1)[0] for file in files}  # the folders of a table
-    shared = [folder for folder in read if covers(folder, output)]
-    shared += [file for file in files if covers(output, file)][:1]
-    if section.table is not None and section.table == source.table:
-        shared.append(section.table)
-    if shared:
-        key, value = ("table", section.table) if section.table else ("path", section.path)
-        raise ConfigError(
-            f"output.{key}={value!r} and the input share {shared[0]}. Results must lie outside "
-            f"what is read: choose another output.{key}."
-        )
-
-
-def covers(pattern: str, path: str) -> bool:
-    """Tell whether a path is, or lies in, what a path or glob names.
-
-    >>> covers("file:/in/*", "file:/in/a/b"), covers("file:/in", "file:/input")
-    (True, False)
-    """
-    parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) >= len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +123,7 @@ def _write(
     _writer(planned, section).partitionBy(*parts).parquet(folder)
     written = read.schema(planned.schema).parquet(folder)
     if parts and written.isEmpty():  # Spark writes no file then, of which columns could be read
-        nowhere = "/".join(f"{name}={_NO_VALUE}" for name in parts)
+        nowhere = "/".join(f"{name}={NO_VALUE}" for name in parts)
         _writer(planned.limit(0).drop(*parts), section).parquet(f"{folder}/{nowhere}")
     check_schema(planned.drop(*parts).schema, read.parquet(folder).drop(*parts).schema)
     return written

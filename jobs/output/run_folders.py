@@ -33,6 +33,10 @@ class RunFolders(Output):
         """Return the folder of a run."""
         return f"{self.path}/{ENTITY_RUN}={run_id}"
 
+    def stands(self) -> bool:
+        """Tell whether there is a result, of whatever run."""
+        return self.files.exists(self._standing())
+
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here."""
         return self.files.exists(f"{self._standing()}/{ENTITY_RUN}={run_id}")
@@ -82,7 +86,7 @@ class RunFolders(Output):
         """Refuse an output that stands already, where the mode does not allow it."""
         section, path = self.section, self.section.path
         names = [name for name in self.files.children(self._standing()) if name[0] not in "_."]
-        if section.mode == "error" and self.files.exists(self._standing()):
+        if section.mode == "error" and self.stands():
             raise ConfigError(
                 f"output.path={path!r} exists and output.mode is 'error'. Set output.mode to "
                 f"'append' to add a run, 'overwrite' to replace all, or choose another path."

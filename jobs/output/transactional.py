@@ -29,7 +29,7 @@ class TransactionalTable(Output):
 
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here; one without rows has left no trace."""
-        return self._exists() and not self.read().where(F.col(ENTITY_RUN) == run_id).isEmpty()
+        return self.stands() and not self.read().where(F.col(ENTITY_RUN) == run_id).isEmpty()
 
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
@@ -37,7 +37,7 @@ class TransactionalTable(Output):
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""
-        if self.section.mode == "error" and self._exists():
+        if self.section.mode == "error" and self.stands():
             raise ConfigError(
                 f"output.{'table' if self.section.table else 'path'}={self.name!r} exists and "
                 f"output.mode is 'error'. Set output.mode to 'append' or 'overwrite'."
@@ -47,7 +47,7 @@ class TransactionalTable(Output):
         """Write what was staged once more, in one transaction."""
         section = self.section
         self.check_held()
-        if section.mode == "error" and self._exists():
+        if section.mode == "error" and self.stands():
             raise PublishError(f"{self.name} appeared while this run was working; it stays.")
         rows = self.spark.read.parquet(f"{staging}/{ENTITY_RUN}={run_id}")
         writer = rows.withColumn(ENTITY_RUN, F.lit(run_id)).write.format(section.format)
@@ -66,7 +66,8 @@ class TransactionalTable(Output):
         """Its name in the catalog or the database, or its path."""
         return self.section.table or str(self.section.path)
 
-    def _exists(self) -> bool:
+    def stands(self) -> bool:
+        """Tell whether the table is there."""
         if self.section.table is not None:
             return bool(self.spark.catalog.tableExists(self.section.table))
         return self.files.exists(self.path)

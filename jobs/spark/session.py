@@ -22,6 +22,7 @@ _REDACTION = {
     "spark.sql.redaction.options.regex": f"{REDACTED}|url",
 }
 _QUIET = {"spark.ui.showConsoleProgress": "false"}  # jobs/spark/progress.py shows more
+_LOCALE, _UTF8 = ("LC_ALL", "LC_CTYPE", "LANG"), "C.UTF-8"
 
 NO_JAVA = (
     "Java is missing: Spark needs Java 17. Install it (Debian, Ubuntu: apt install "
@@ -77,7 +78,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise ConfigError(NO_JAVA)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    config = {**_REDACTION, **_QUIET, **resolve_secrets(section.config)}
+    config = {**_REDACTION, **_QUIET, **_know_file_names(), **resolve_secrets(section.config)}
     if section.master is not None:
         config["spark.master"] = section.master
     from pyspark import SparkConf, SparkContext
@@ -89,6 +90,18 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     shown.setAll([(key, value) for key, value in config.items() if key not in hidden])
     SparkContext._ensure_initialized(conf=shown)
     return SparkSession.builder.appName(name).config(map={**config}).getOrCreate()
+
+
+def _know_file_names() -> dict[str, str]:
+    """Let Java find files by names beyond ASCII, of which it knows none in the C locale.
+
+    Returns what tells executors so.
+    """
+    given = next((os.environ[key] for key in _LOCALE if os.environ.get(key)), "C")
+    if "utf" not in given.lower():
+        os.environ["LC_ALL"] = _UTF8
+        return {"spark.executorEnv.LC_ALL": _UTF8}
+    return {}
 
 
 def _connect(section: SparkSection) -> SparkSession:

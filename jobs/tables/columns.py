@@ -18,6 +18,7 @@ ENTITIES = "entities"
 ENTITY_ERROR = "entity_error"
 ENTITY_MODEL = "entity_model"
 ENTITY_RUN = "entity_run"
+INTERNAL = "_spark_entities_"  # how names begin that no result has
 
 
 def group_columns(scheme: LabelScheme) -> dict[str, str]:
@@ -46,26 +47,23 @@ def added_columns(scheme: LabelScheme) -> list[str]:
     return [ENTITIES, *group_columns(scheme), ENTITY_ERROR, ENTITY_MODEL, ENTITY_RUN]
 
 
-def check_columns(df: DataFrame, text_column: str, scheme: LabelScheme) -> None:
+def check_columns(df: DataFrame, section: InputSection, scheme: LabelScheme) -> None:
     """Refuse a table without a text column of strings, or with columns that the job would add.
 
     Raises:
         ConfigError: naming the column and the ones there are.
 
     """
+    text_column = section.text_column
     fields = {field.name: field.dataType for field in df.schema.fields}
-    if text_column not in fields:
-        raise ConfigError(
-            f"input.text_column={text_column!r} is not a column of the input. Its columns: "
-            f"{', '.join(fields)}. Set input.text_column to one of them."
-        )
+    check_column(df, section, "input.text_column", text_column)
     if not isinstance(fields[text_column], T.StringType):
         raise ConfigError(
             f"input.text_column={text_column!r} is of type {fields[text_column].simpleString()}, "
             f"not string. Choose a column of strings, or cast it first."
         )
-    lowered = {name.lower() for name in fields}
-    clashes = [name for name in added_columns(scheme) if name.lower() in lowered]
+    added = {name.lower() for name in added_columns(scheme)}
+    clashes = [name for name in fields if name.lower() in added or is_internal(name)]
     if clashes:
         raise ConfigError(
             f"the input already has the columns {', '.join(clashes)}, which this job adds. "
@@ -73,13 +71,35 @@ def check_columns(df: DataFrame, text_column: str, scheme: LabelScheme) -> None:
         )
 
 
-def check_id(documents: DataFrame, section: InputSection) -> None:
-    """Refuse an input without the column by which its documents are known again."""
-    if section.id_column not in documents.columns:
-        raise ConfigError(
-            f"input.id_column={section.id_column!r} is not a column of the input. Its columns: "
-            f"{', '.join(documents.columns)}. Set input.id_column to one of them."
+def check_column(df: DataFrame, section: InputSection, key: str, name: str | None) -> None:
+    """Refuse a column that is not there, by the key that names it.
+
+    The columns there are are told, unless their names are read from files as texts are: without the
+    header that was promised, they would be those of a document.
+    """
+    if name in df.columns:
+        return
+    there, options = ", ".join(df.columns), {key.lower(): key for key in section.options}
+    if names_are_data(section):
+        there = (
+            f"{len(df.columns)}, whose names are not told: if the files lack the header of "
+            f"input.options.{options['header']}, they are a document's words"
         )
+    raise ConfigError(
+        f"{key}={name!r} is not a column of the input. Its columns: {there}. Set {key} to one of "
+        f"them."
+    )
+
+
+def names_are_data(section: InputSection) -> bool:
+    """Tell whether names of columns are read from where texts are, too."""
+    given = {key.lower(): value.lower() for key, value in section.options.items()}
+    return section.format == "csv" and given.get("header", "false") != "false"
+
+
+def is_internal(name: str) -> bool:
+    """Tell whether a name is one of those that plans of this package use for themselves."""
+    return name.lower().startswith(INTERNAL)
 
 
 def quoted(column: str) -> str:

@@ -6,10 +6,10 @@ Must not import: torch, transformers. Runs on Spark Connect.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
 from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
@@ -17,14 +17,25 @@ from spark_entities.udfs.errors import ConfigError
 
 _QUIET = {"logServerErrorDetail": "false"}  # else errors quote rows
 
+# Of a table of files, Spark forgets those that are a week older than the newest: it would read none
+# that come late, read some twice, and none beside one from the future.
+_NEVER_TOO_OLD = "36500d"
+
 
 def check_input(section: InputSection) -> None:
     """Refuse an input that nothing can be read by, without looking for it.
 
     Raises:
-        ConfigError: if neither or both of path and table are given, or a secret is not there.
+        ConfigError: if neither or both of path and table are given, a secret is not there, or
+            records would be quoted.
 
     """
+    given = {key.lower(): value.lower() for key, value in section.options.items()}
+    if given.get("mode") == "failfast":
+        raise ConfigError(
+            "input.options.mode='FAILFAST': Spark's error quotes the record that it fails at, in "
+            "its logs. Leave it out: fields that cannot be read are null then, and every row stays."
+        )
     if section.format != JDBC and bool(section.path) == bool(section.table):
         raise ConfigError(
             f"input.path={section.path!r}, input.table={section.table!r}: give exactly one of them."
@@ -54,6 +65,35 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         ) from error
 
 
+def check_all_read(df: DataFrame, section: InputSection) -> None:
+    """Refuse an input of whose files Spark would pass over some.
+
+    Raises:
+        ConfigError: if some have a folder's name as a value (`month=05`), and others have none.
+
+    """
+    scan = find_scan(df)
+    if scan is None or scan.relation().location().sizeInBytes() == bytes_to_read(df):
+        return
+    raise ConfigError(
+        f"input.path={section.path!r} has files in folders that name a value (name=value) and "
+        f"others beside these, which Spark would pass over. Put all of them into such folders; or "
+        f"set recursiveFileLookup in input.options, by which no folder names a value."
+    )
+
+
+def bytes_to_read(df: DataFrame) -> int | None:
+    """Return how many bytes there are in the files that a table reads, if it reads files."""
+    scan = find_scan(df)
+    return None if scan is None else int(scan.selectedPartitions().totalFileSize())
+
+
+def find_scan(df: DataFrame) -> Any:
+    """Find the node of the physical plan that reads files; nothing if it is another that reads."""
+    leaf = df._jdf.queryExecution().sparkPlan().collectLeaves().apply(0)
+    return leaf if leaf.getClass().getSimpleName() == "FileSourceScanExec" else None
+
+
 def _read_database(spark: SparkSession, section: InputSection) -> DataFrame:
     options = jdbc_options(section.options)
     try:
@@ -74,15 +114,12 @@ def jdbc_options(options: Mapping[str, str]) -> dict[str, str]:
     return {**quiet, **resolved}
 
 
-def read_stream(spark: SparkSession, section: InputSection, schema: T.StructType) -> DataFrame:
-    """Read the input as a stream of what is new, with the columns that it has as a whole."""
-    reader = spark.readStream.options(**resolve_secrets(section.options))
-    reader = reader.option("maxFilesPerTrigger", section.max_files_per_batch)
-    if section.table is not None:
-        return reader.table(section.table)
-    if section.format != "text":
-        reader = reader.schema(schema)
-    return _named(reader.format(section.format).load(section.path), section)
+def read_stream(spark: SparkSession, section: InputSection) -> DataFrame:
+    """Read a table as a stream of what is new in it."""
+    assert section.table is not None
+    reader = spark.readStream.option("maxFileAge", _NEVER_TOO_OLD)
+    reader = reader.options(**resolve_secrets(section.options))
+    return reader.option("maxFilesPerTrigger", section.max_files_per_batch).table(section.table)
 
 
 def _named(df: DataFrame, section: InputSection) -> DataFrame:

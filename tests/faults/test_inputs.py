@@ -1,5 +1,9 @@
 """Inputs that are not as they should be: every row leaves, or nothing is published."""
 
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pyarrow as pa
@@ -82,3 +86,23 @@ def test_a_file_of_other_types_fails_the_run_and_leaves_the_old_output(
     assert DOCUMENT not in said.out + said.err
     assert contents(tmp_path / "out") == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@pytest.mark.fault("the C locale", "a file, and a partition, whose names are not ASCII")
+@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {}], ids=["LC_ALL=C", "none set"])
+def test_files_are_found_whatever_the_locale(tmp_path, locale):
+    for name, word in (("Ede/a", "Emma"), ("Ede/één", "Anna"), ("Köln/b", "Bram")):
+        path = tmp_path / "in" / f"stad={name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"text": f"{word} woont in Londen."}))
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "LANG"))}
+    command = [sys.executable, "-m", "spark_entities.jobs", "enrich", "--spark.master", "local[1]"]
+    command += ["--input.path", tmp_path / "in", "--input.format", "json"]
+    command += ["--output.path", tmp_path / "out"]
+    done = subprocess.run(
+        [*map(str, command)], env=kept | locale, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    found = sorted((row["text"].split()[0], row["stad"]) for row in rows)
+    assert found == [("Anna", "Ede"), ("Bram", "Köln"), ("Emma", "Ede")]

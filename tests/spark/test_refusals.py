@@ -5,8 +5,8 @@ import json
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -66,6 +66,19 @@ def stand_by_table(folder: Path, spark: SparkSession) -> None:
     spark.range(1).write.option("path", str(folder / "other")).saveAsTable("elsewhere")
 
 
+def write_table(folder: Path, spark: SparkSession) -> None:
+    spark.sql("DROP TABLE IF EXISTS both")
+    rows = spark.createDataFrame([("Emma",)], "word string")
+    rows.write.option("path", str(folder / "both")).saveAsTable("both")
+
+
+def change_header(folder: Path) -> None:
+    write(folder / "tables" / "a.csv", "id,text\n1,Emma\n")
+    csv = "--input.format", "csv", "--input.options", '{"header": "true"}'
+    publish(folder, *INCREMENTAL, "--input.path", f"{folder}/tables", *csv)
+    write(folder / "tables" / "a.csv", "Emma,text\n1,Emma\n")
+
+
 def stand_by_ledger(folder: Path, spark: SparkSession) -> None:
     spark.dataSource.register(Ledger)
     (folder / "out").mkdir()
@@ -80,7 +93,7 @@ def stand_in_database(folder: Path, spark: SparkSession, rows: int) -> None:
 
 def publish(folder: Path, *flags: str) -> None:
     common = [each.format(folder) for each in COMMON]
-    assert enrich.main([*common, *flags]) == 0
+    assert enrich.main([*common, *flags]) == command.DONE
 
 
 def publish_other_ids(folder: Path, spark: SparkSession) -> None:
@@ -96,8 +109,54 @@ def share_a_column(folder: Path, spark: SparkSession) -> None:
     (folder / "model" / "config.json").write_text(json.dumps(config))
 
 
+def link_out_of_input(folder: Path, spark: SparkSession) -> None:
+    (folder / "results").mkdir()
+    (folder / "in" / "more").symlink_to(folder / "between")
+    (folder / "between").mkdir()
+    (folder / "between" / "link").symlink_to(folder / "results")
+
+
+def copy_model(place: str) -> Stands:
+    """There is a copy of the model."""
+
+    def stand(folder: Path, spark: SparkSession) -> None:
+        shutil.copytree(BUNDLED_FOLDER, folder / place)
+
+    return stand
+
+
+def publish_increment(*, then: Callable[[Path], None]) -> Stands:
+    """Something becomes of what an incremental run has left."""
+
+    def stand(folder: Path, spark: SparkSession) -> None:
+        publish(folder, *INCREMENTAL)
+        then(folder)
+
+    return stand
+
+
+def cut_off(pattern: str) -> Callable[[Path], None]:
+    """A file is half of what it was."""
+
+    def cut(folder: Path) -> None:
+        [path] = folder.glob(pattern)
+        path.write_text(path.read_text()[: len(path.read_text()) // 2])
+
+    return cut
+
+
 def hold_lock(folder: Path, spark: SparkSession) -> AbstractContextManager[object]:
     return lock.hold(FileSystem(spark, str(folder)), f"file:{folder}/.out.lock", "run-b")
+
+
+@contextmanager
+def in_the_c_locale(folder: Path, spark: SparkSession) -> Iterator[None]:
+    """Java was started in it, and there is a file whose name it does not know."""
+    write(folder / "in" / "één.json", json.dumps({"id": 2, "text": "Emma."}))
+    properties = spark._jvm.java.lang.System
+    before = properties.setProperty("sun.jnu.encoding", "ANSI_X3.4-1968")
+    yield
+    properties.setProperty("sun.jnu.encoding", before)
 
 
 INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
@@ -153,14 +212,21 @@ CASES = {
         "--input.options",
         '{{"url": "jdbc:derby:memory:none", "dbtable": "t"}}',
     ),
+    "names that Java does not know": Case(
+        "Java runs with ANSI_X3.4-1968, in which it passes over them", stands=in_the_c_locale
+    ),
+    "files beside parts": Case(
+        "others beside these, which Spark would pass over",
+        stands=standing("in/month=05/a.json", '{"text": ""}'),
+    ),
     "no text column": Case("is not a column of the input", "--input.text_column", "body"),
     "a text column of numbers": Case("is of type bigint, not", "--input.text_column", "id"),
     "a column that is added": Case(
-        "already has the columns entities",
+        "already has the columns Entities",
         stands=standing("in/a.json", '{"text": "", "Entities": 1}'),
     ),
     "no column of parts": Case(
-        "which is not a column of the input", "--output.partition_by", '["month"]'
+        "output.partition_by='month' is not a column", "--output.partition_by", '["month"]'
     ),
     "parts by text": Case("Its values name folders", "--output.partition_by", '["text"]'),
     "no ids": Case("input.id_column='key' is not a column", *MENTIONS, "key"),
@@ -169,7 +235,51 @@ CASES = {
         *(*MENTIONS, "word"),
         stands=standing("in/a.json", '{"text": "", "word": 1}'),
     ),
-    "an output in the input": Case("Results must lie outside", "--output.path", "{}/in/out"),
+    "a column of our own plans": Case(
+        "already has the columns _Spark_Entities_result",
+        stands=standing("in/a.json", '{"text": "", "_Spark_Entities_result": 1}'),
+    ),
+    "errors that would quote a record": Case(
+        "Spark's error quotes the record", "--input.options", '{{"MODE": "failFast"}}'
+    ),
+    "a header that is none": Case(
+        "Its columns: 2, whose names are not told",
+        *("--input.path", "{}/table.csv", "--input.format", "csv"),
+        *("--input.options", '{{"header": "true"}}'),
+        stands=standing("table.csv", "1,Emma woont in Londen\n2,Anna\n"),
+    ),
+    "an output in the input": Case("lie in one another", "--output.path", "{}/in/out"),
+    "an output over the input": Case("lie in one another", "--output.path", "{}"),
+    "an output in what a pattern names": Case(
+        "lie in one another",
+        *("--input.path", "{}/{{in,in2/[a-c]*}}", "--output.path", "{}/in2/b/out"),
+    ),
+    "an output over what a pattern names": Case(
+        "lie in one another",
+        *("--input.path", "{}/*n/*.json", "--output.path", "{}/in"),
+    ),
+    "an output that links of the input lead to": Case(
+        "lie in one another", "--output.path", "{}/results/out", stands=link_out_of_input
+    ),
+    "an output over the model": Case(
+        "output.path='{}/out' and model.name='{}/out/model' lie in one another",
+        *("--model.name", "{}/out/model"),
+        stands=copy_model("out/model"),
+    ),
+    "pages in the input": Case("lie in one another", "--report.path", "{}/in"),
+    "pages in the output": Case("lie in one another", "--report.path", "{}/out/pages"),
+    "pages over the output": Case(
+        "lie in one another", "--output.path", "{}/pages/out", "--report.path", "{}/pages"
+    ),
+    "pages in what lies beside the output": Case(
+        "lie in one another", "--report.path", "{}/.out.incremental/pages"
+    ),
+    "a table read and written": Case(
+        "output.table='default.Both' and input.table='both' lie in one another",
+        *("--input.path", "", "--input.table", "both", "--input.text_column", "word"),
+        *("--output.table", "default.Both"),
+        stands=lambda folder, spark: write_table(folder, spark),
+    ),
     "an output below a file": Case(
         "cannot be written to (Not a directory)",
         *("--output.path", "{}/file/out"),
@@ -251,6 +361,32 @@ CASES = {
         *(*INCREMENTAL, "--classify.stride", "64"),
         stands=lambda folder, spark: publish(folder, *INCREMENTAL),
     ),
+    "an output that is gone": Case(
+        "remembers what was published there",
+        *INCREMENTAL,
+        stands=publish_increment(then=lambda folder: shutil.rmtree(folder / "out")),
+    ),
+    "settings of batches, cut off": Case(
+        "which tells what the batches before were made with, was cut off",
+        *INCREMENTAL,
+        stands=publish_increment(then=cut_off(".out.incremental/fingerprint.json")),
+    ),
+    "files of a batch, cut off": Case(
+        "which tells what files were published, was cut off",
+        *INCREMENTAL,
+        stands=publish_increment(
+            then=lambda folder: (
+                cut_off(".out.incremental/seen/*")(folder),
+                shutil.rmtree(folder / "out"),
+            )
+        ),
+    ),
+    "another header than before": Case(
+        "input's columns are others than before (their names are in the files)",
+        *(*INCREMENTAL, "--input.path", "{}/tables", "--input.format", "csv"),
+        *("--input.options", '{{"header": "true"}}'),
+        stands=lambda folder, spark: change_header(folder),
+    ),
     "no ids to skip by": Case("input.id_column='key' is not a column", *SKIP, "key"),
     "ids of another type": Case(
         "is of type string, and bigint", *SKIP, "id", stands=publish_other_ids
@@ -313,7 +449,7 @@ def test_what_enrich_refuses_check_refuses_in_the_same_words(
     with CASES[name].stands(tmp_path, spark) or nullcontext():
         capsys.readouterr()
         checked, enriched = refuse(check, name), refuse(enrich, name)
-    assert CASES[name].words in " ".join(checked)
+    assert CASES[name].words.replace("{}", str(tmp_path)) in " ".join(checked)
     assert [line.replace("error: ", "refused: ", 1) for line in checked] == enriched
 
 

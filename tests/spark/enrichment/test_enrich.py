@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 from safetensors.numpy import load_file, save_file
 
-from spark_entities.jobs.config import EnrichConfig, InputSection, OutputSection
+from spark_entities.jobs.config import EnrichConfig, OutputSection
 from spark_entities.jobs.enrich import enrich, main, run
 from spark_entities.jobs.enrichment.prepare import new_run_id
 from spark_entities.jobs.output.filesystem import FileSystem
@@ -168,7 +168,7 @@ def test_an_overwrite_that_died_between_its_renames_is_undone(spark, documents, 
     [
         ("body string", {}, r"input\.text_column='text' is not a column .*: body\. Set"),
         ("text int", {}, r"input\.text_column='text' is of type int, not string"),
-        ("text string, Entities int", {}, r"already has the columns entities, .*Rename"),
+        ("text string, Entities int", {}, r"already has the columns Entities, .*Rename"),
         ("text string, entity_run int", {}, r"already has the columns entity_run"),
     ],
 )
@@ -184,7 +184,7 @@ def test_an_output_within_the_input_is_refused(spark, tmp_path, output):
     config = EnrichConfig(
         input={"path": str(source)}, output={"path": str(tmp_path / output), "mode": "overwrite"}
     )
-    with pytest.raises(ConfigError, match=r"output\.path=.* share .* choose another"):
+    with pytest.raises(ConfigError, match=r"output\.path=.* lie in one another .* Choose another"):
         run(spark, config)
     assert spark.read.parquet(str(source)).count() == 1
 
@@ -230,12 +230,12 @@ def test_an_output_within_the_input_ends_with_status_2(spark, tmp_path, capsys, 
     spark.createDataFrame([(EMMA,)], "text string").write.parquet(source)
     flags = ["--output.path", str(tmp_path / output), "--output.mode", "overwrite"]
     assert main(["--input.path", source, *flags]) == 2
-    assert "choose another output.path" in capsys.readouterr().err
+    assert "Choose another output.path" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("lost", "message"),
-    [("model.safetensors", "has no *.safetensors"), ("classifier", "has no classifier head")],
+    [("model.safetensors", "has no model.safetensors"), ("classifier", "has no classifier head")],
 )
 def test_a_checkpoint_that_cannot_be_trusted_ends_with_status_2(tmp_path, capsys, lost, message):
     folder = tmp_path / "model"
@@ -278,7 +278,7 @@ def test_an_overwrite_that_cannot_take_its_place_puts_the_old_one_back(
 
 def test_a_result_that_is_refused_leaves_nothing_behind(spark, tmp_path):
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
-    output = find_output(spark, OutputSection(path=str(tmp_path / "out")), df, InputSection())
+    output = find_output(spark, OutputSection(path=str(tmp_path / "out")), None)
     with output.hold("run-a") as held:
         with (
             pytest.raises(PublishError, match="1 rows refused"),

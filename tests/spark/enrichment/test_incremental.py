@@ -1,12 +1,18 @@
 """Runs over an input that grows: what is new is classified, once, and published batch by batch."""
 
 import json
+import os
+import re
+import shutil
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from spark_entities.jobs.config import read_config
 from spark_entities.jobs.enrich import main, run
+from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.udfs.errors import PublishError
 
@@ -116,3 +122,147 @@ def test_a_batch_whose_failures_were_written_apart_is_not_so_twice(
     assert main(arguments) == 0
     assert ids(spark, tmp_path) == Counter([0, 1])
     assert spark.read.parquet(str(tmp_path / "bad")).count() == 2
+
+
+@pytest.mark.fault("files of odd ages", "dated weeks ago, in the future, and touched")
+def test_the_age_of_a_file_does_not_matter(spark, tmp_path, enrich):
+    arguments, add = enrich
+    day = 24 * 3600
+
+    def add_dated(first: int, days: int) -> None:
+        add(first, 1)
+        moment = time.time() + days * day
+        os.utime(tmp_path / "in" / f"{first}.json", (moment, moment))
+
+    for first, days in ((0, 0), (1, -10), (2, 30), (3, -8), (4, 0)):
+        add_dated(first, days)
+        assert run(spark, read_config(arguments)).documents == 1
+    add_dated(1, 0)  # touched
+    assert run(spark, read_config(arguments)).documents == 0
+    assert ids(spark, tmp_path) == Counter(range(5))
+
+
+@pytest.mark.fault("files that were moved", "renamed, and touched then; copied with their time")
+def test_a_file_that_was_moved_is_not_published_again(spark, tmp_path, enrich, caplog):
+    arguments, add = enrich
+    for first in range(3):
+        add(first, 1)
+    assert run(spark, read_config(arguments)).documents == 3
+    source = tmp_path / "in"
+    (source / "0.json").rename(source / "renamed.json")
+    (source / "1.json").rename(source / "moved.json")
+    assert run(spark, read_config(arguments)).documents == 0
+    assert "2 files were left out: they have the size and the time" in caplog.text
+    os.utime(source / "renamed.json", (0, 0))  # it is known by its new name, too
+    assert run(spark, read_config(arguments)).documents == 0
+    shutil.copy2(source / "2.json", source / "copy.json")
+    assert run(spark, read_config(arguments)).documents == 1
+    assert ids(spark, tmp_path) == Counter([0, 1, 2, 2])
+
+
+def test_files_of_whatever_name_are_published_once(spark, tmp_path, enrich):
+    arguments, _ = enrich
+    names = [
+        "a b",
+        "één",
+        "x%20y",
+        "p+q",
+        "h#1",
+        "c,d",
+        "q?x",
+        "br[1]",
+        "st*r",
+        "%zz",
+        "~'\"",
+        "k=v",
+    ]
+    for row, name in enumerate(names):
+        path = tmp_path / "in" / f"pla ce=Kö=ln%{row % 2}" / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"id": row, "text": "Emma."}))
+    config = read_config([*arguments, "--input.max_files_per_batch", "5"])
+    assert run(spark, config).documents == len(names)
+    assert run(spark, config).documents == 0
+    assert ids(spark, tmp_path) == Counter(range(len(names)))
+
+
+@pytest.mark.fault("an input that a user deletes while it is read", "between two tries of a batch")
+def test_a_batch_of_which_files_are_gone_is_tried_again_with_the_others(
+    spark, tmp_path, enrich, monkeypatch, caplog
+):
+    arguments, add = enrich
+    for first in range(3):
+        add(first, 1)
+    publish = RunFolders.put_in_place
+
+    def delete(output, *rest) -> None:
+        (tmp_path / "in" / "1.json").unlink()
+        raise PublishError("no room")
+
+    monkeypatch.setattr(RunFolders, "put_in_place", delete)
+    assert main(arguments) == 1
+    monkeypatch.setattr(RunFolders, "put_in_place", publish)
+    add(5, 1)
+    assert run(spark, read_config(arguments)).documents == 3
+    assert re.search(r"1 files of batch-\w+-000000, at which a run stopped, are gone", caplog.text)
+    assert ids(spark, tmp_path) == Counter([0, 2, 5])
+    names = sorted(path.name[-6:] for path in (tmp_path / "out").iterdir())
+    assert names == ["000000", "000001"]
+
+
+@pytest.mark.fault("a file that is written to while it is read", "appended to, once it was listed")
+def test_a_file_that_grows_is_published_whole(spark, tmp_path, enrich, monkeypatch, capsys):
+    arguments, add = enrich
+    add(0, 1)
+    look_at = FileSystem.look_at
+
+    def grow(files, path):
+        with (tmp_path / "in" / "0.json").open("a") as file:
+            file.write("\n" + json.dumps({"id": 1, "text": "Anna."}))
+        return look_at(files, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FileSystem, "look_at", grow)
+        assert main(arguments) == 1
+    assert "they were changed meanwhile. Nothing more was published" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert ids(spark, tmp_path) == Counter([0, 1])
+
+
+@pytest.mark.fault("a record of no bytes", "fingerprint.json and pending.json, as of a full disk")
+def test_records_without_a_byte_count_as_absent(spark, tmp_path, enrich):
+    arguments, add = enrich
+    add(0, 1)
+    state = tmp_path / ".out.incremental"
+    state.mkdir()
+    for name in ("fingerprint.json", "pending.json"):
+        (state / name).touch()
+    assert main(arguments) == 0
+    assert json.loads((state / "fingerprint.json").read_text())["classify.stride"] == 128
+    assert [path.name for path in state.iterdir()] != []
+    assert main([*arguments, "--classify.stride", "64"]) == 2
+
+
+def test_a_table_tells_by_itself_what_is_new_in_it(spark, tmp_path, capsys):
+    def add(first: int, days: int) -> None:
+        rows = spark.createDataFrame([(first, "Emma woont in Londen.")], "id int, text string")
+        rows.coalesce(1).write.mode("append").option("path", str(tmp_path / "table")).saveAsTable(
+            "growing"
+        )
+        [new] = {*(tmp_path / "table").glob("*.parquet")} - known
+        known.add(new)
+        moment = time.time() + days * 24 * 3600
+        os.utime(new, (moment, moment))
+
+    spark.sql("DROP TABLE IF EXISTS growing")
+    known: set[Path] = set()
+    arguments = ["--input.table", "growing", "--run.mode", "incremental"]
+    arguments += ["--output.path", str(tmp_path / "out"), "--output.mode", "append"]
+    for first, days in ((0, 0), (1, -10), (2, 30), (3, -8)):
+        add(first, days)
+        assert run(spark, read_config(arguments)).documents == 1
+    assert run(spark, read_config(arguments)).documents == 0
+    assert ids(spark, tmp_path) == Counter(range(4))
+    shutil.rmtree(tmp_path / "out")
+    assert main(arguments) == 2
+    assert "remembers what was published there. Restore it" in capsys.readouterr().err

@@ -103,7 +103,7 @@ def test_files_of_a_run_are_parted_by_a_column(enriched):
 @pytest.mark.parametrize(
     ("parts", "flags", "message"),
     [
-        ('["nothing"]', [], "'nothing', which is not a column"),
+        ('["nothing"]', [], "output.partition_by='nothing' is not a column"),
         ('["text"]', [], "'text', a column of type string with the texts"),
         ("[]", [], "output.partition_by=[], but"),
         ('["month"]', ["--output.layout", "mentions"], "output.layout='mentions', but"),

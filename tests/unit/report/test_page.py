@@ -174,11 +174,6 @@ def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
             "--output.path out --output.format delta --report.samples 3",
             r"report\.samples=3 with output\.format='delta', .* Set report\.path",
         ),
-        (
-            "--output.path out --report.path out/pages",
-            r"report\.path='out/pages' lies in output\.path='out'",
-        ),
-        ("--input.path in --report.path in", r"report\.path='in' lies in input\.path='in'"),
         ("--report.watts 0", r"report\.watts=.* greater than 0"),
     ],
 )
