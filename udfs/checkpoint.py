@@ -21,7 +21,7 @@ from spark_entities.udfs.digests import digest_files, state_of
 from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.options import BUNDLED, ModelOptions
 from spark_entities.udfs.positions import usable_positions
-from spark_entities.udfs.weights import find_weights, read_json, read_shapes
+from spark_entities.udfs.weights import find_weights, read_json, read_shapes, refuse_whatever
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 
@@ -113,11 +113,9 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
 @functools.cache
 def _count_special_tokens(path: Path, modified_ns: int) -> int:  # noqa: ARG001
     """Read how many a tokenizer puts around a text, once for as long as its file is the same."""
-    try:
+    with refuse_whatever(f"{path} is not a tokenizer. Copy it again"):
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers has no class of its own
-        raise ModelLoadError(f"model.name: {path} is not a tokenizer. Copy it again.") from error
-    return int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        return int(tokenizer.num_special_tokens_to_add(is_pair=False))
 
 
 def read_max_positions(folder: Path) -> int:

@@ -35,6 +35,7 @@ from spark_entities.udfs.memory import DeviceMemory
 from spark_entities.udfs.options import ModelOptions
 from spark_entities.udfs.precision import quantize, resolve_dtype
 from spark_entities.udfs.sizes import Sizes, sizes_for
+from spark_entities.udfs.weights import refuse_whatever
 
 _SAFELY = {"trust_remote_code": False, "local_files_only": True}  # and safetensors for weights
 _LONE_WORD_STARTS = ("\u2581", "\u0120")  # SentencePiece's ▁, byte-level BPE's Ġ
@@ -115,12 +116,14 @@ def wrap_network(
 
     """
     loaded = read_tokenizer(folder)
-    tokenizer: Tokenizer = loaded.backend_tokenizer
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True  # what was typed is text
-    frame = _frame(tokenizer, loaded.pad_token_id)
-    tokenizer.post_processor = None
+    with refuse_whatever(f"{folder} has a tokenizer that cannot be used"):
+        tokenizer: Tokenizer = loaded.backend_tokenizer
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.encode_special_tokens = True  # what was typed is text
+        frame = _frame(tokenizer, loaded.pad_token_id)
+        tokenizer.post_processor = None
+        vocabulary = _vocabulary(tokenizer, loaded.all_special_ids, loaded.unk_token_id)
     max_positions = read_max_positions(folder)
     return LoadedModel(
         network=network,
@@ -129,7 +132,7 @@ def wrap_network(
         device=device,
         max_positions=max_positions,
         frame=frame,
-        vocabulary=_vocabulary(tokenizer, loaded.all_special_ids, loaded.unk_token_id),
+        vocabulary=vocabulary,
         first_position=pack_positions(network, max_positions, device),
     )
 
@@ -163,13 +166,8 @@ def read_network(folder: Path, **settings: object) -> tuple[PreTrainedModel, lis
 def _load_network(checkpoint: Checkpoint, dtype: torch.dtype) -> PreTrainedModel:
     """Load the network and refuse weights that transformers would fill in at random."""
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with refuse_whatever(f"{checkpoint.folder} does not load as a token classifier"):
         network, absent, unfit = read_network(checkpoint.folder, dtype=dtype)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelLoadError(
-            f"model.name: {checkpoint.folder} does not load as a token classifier "
-            f"({type(error).__name__}): {error}"
-        ) from error
     if absent or unfit:
         raise ModelLoadError(
             f"model.name: {checkpoint.folder} does not fit its config.json: missing weights "
@@ -194,13 +192,8 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ModelLoadError: if there is none, or it is a slow one.
 
     """
-    try:
+    with refuse_whatever(f"{folder} has no tokenizer that loads. Save one beside the model"):
         tokenizer = AutoTokenizer.from_pretrained(folder, **_SAFELY)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelLoadError(
-            f"model.name: {folder} has no tokenizer that loads ({type(error).__name__})."
-            f" Save one beside the model with save_pretrained()."
-        ) from error
     if not tokenizer.is_fast:
         raise ModelLoadError(
             f"model.name: {folder} has a slow tokenizer, which gives no character "

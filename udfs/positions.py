@@ -83,7 +83,7 @@ def first_position(config: Mapping[str, Any]) -> int:
         ModelLoadError: if the model counts from a padding token that is no number.
 
     """
-    if config.get("model_type") not in _FAIRSEQ_POSITIONS:
+    if str(config.get("model_type")) not in _FAIRSEQ_POSITIONS:
         return 0
     return int(_number("pad_token_id", config.get("pad_token_id", 1), None)) + 1
 

@@ -7,7 +7,8 @@ Must not import: pyspark, torch, transformers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,22 @@ from spark_entities.udfs.errors import ModelLoadError
 
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"  # as transformers looks
 _ADAPTER = "adapter_config.json"
+
+
+@contextmanager
+def refuse_whatever(reason: str) -> Iterator[None]:
+    """Refuse a checkpoint, whatever a library raises that reads it; Rust's panics are no Exception.
+
+    Raises:
+        ModelLoadError: with the reason, and what was raised.
+
+    """
+    try:
+        yield
+    except (ModelLoadError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise ModelLoadError(f"model.name: {reason} ({type(error).__name__}): {error}") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from spark_entities.jobs.config.secrets import REDACTED, is_secret
 from spark_entities.jobs.config.sections import JobConfig
 from spark_entities.udfs.errors import ConfigError
 
+_PROPERTIES = re.compile(r"(^|\.)(options|config)(\.|$)")  # keys of others, secrets among them
 _Job = TypeVar("_Job", bound=JobConfig)
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -145,7 +146,8 @@ def _explain(detail: ErrorDetails, keys: Sequence[str]) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing. Set it."
     given = repr(detail["input"])
-    value = "…" if is_secret(key) or re.search(f"{REDACTED}|key", given) else given
+    is_hidden = is_secret(key) or _PROPERTIES.search(key) or re.search(f"{REDACTED}|key", given)
+    value = "…" if is_hidden else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 

@@ -440,6 +440,7 @@ def refuse(tmp_path, monkeypatch, capsys, walked):
     return call
 
 
+@pytest.mark.fault("what stands against a run", "before work; the same words by check and enrich")
 @pytest.mark.parametrize("name", CASES)
 def test_what_enrich_refuses_check_refuses_in_the_same_words(
     spark, tmp_path, monkeypatch, capsys, refuse, name

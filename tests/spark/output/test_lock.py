@@ -1,12 +1,14 @@
+import itertools
 import json
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from spark_entities.jobs.enrich import main
-from spark_entities.jobs.output import lock
+from spark_entities.jobs.output import filesystem, lock
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import hold
 from spark_entities.udfs.errors import ConfigError, PublishError
@@ -81,6 +83,21 @@ def test_the_lock_of_a_process_elsewhere_that_lives_is_respected(files, tmp_path
     finally:
         done.set()
         other.join()
+
+
+@pytest.mark.fault("a clock that jumps", "by a day, back and forth, at each touch of the lock")
+def test_the_lock_of_one_whose_clock_jumps_is_respected(files, tmp_path, monkeypatch):
+    path = f"file:{tmp_path}/.out.lock"
+    now, days = time.time(), itertools.cycle([0, -1, 1, -2])
+    monkeypatch.setattr(filesystem.time, "time", lambda: now + 86400 * next(days))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(lock, "_processes", lambda: {"host": "another.host"})
+        held = hold(files, path, "run-a")
+        mine = held.__enter__()
+    with pytest.raises(ConfigError, match="another run is writing"):
+        lock.check_free(files, path)
+    mine.check()
+    held.__exit__(None, None, None)
 
 
 @pytest.mark.fault("a lock that is taken away", "deleted while its holder runs")

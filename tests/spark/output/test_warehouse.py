@@ -177,3 +177,17 @@ def test_mentions_that_went_missing_are_not_published(spark):
     assert count_mentions(documents, mentions) == 2
     with pytest.raises(PublishError, match="2 mentions were found and 1 written"):
         count_mentions(documents, mentions.limit(1))
+
+
+@pytest.mark.fault("a value that names no folder", "an empty string, and the folder of null")
+@pytest.mark.parametrize("value", ["", "__HIVE_DEFAULT_PARTITION__"])
+def test_a_value_that_would_be_read_as_null_is_not_published(tmp_path, capsys, value):
+    rows = [{"text": "Emma.", "month": month} for month in ("05", value, None)]
+    (tmp_path / "in.json").write_text("\n".join(map(json.dumps, rows)))
+    flags = ["--input.path", str(tmp_path / "in.json"), "--input.format", "json"]
+    flags += ["--output.path", str(tmp_path / "out"), "--output.partition_by", '["month"]']
+    assert main(flags) == 1
+    assert "names 'month', which is empty in some documents" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "in.json").write_text("\n".join(map(json.dumps, rows[::2])))
+    assert main(flags) == 0

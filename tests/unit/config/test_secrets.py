@@ -98,6 +98,7 @@ def test_an_environment_variable_is_referred_to_by_any_key(monkeypatch):
     assert resolve_secrets(given) == given | {"fs.azure.account.of.ours": "hunter2"}
 
 
+@pytest.mark.fault("a secret in a file that is no YAML", "brackets, quotes, marks left open")
 @pytest.mark.parametrize(
     ("content", "place"),
     [

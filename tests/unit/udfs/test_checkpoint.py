@@ -10,9 +10,10 @@ from transformers import CanineTokenizer
 
 from spark_entities.udfs import model
 from spark_entities.udfs.checkpoint import find_checkpoint
+from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.model import load_model
-from spark_entities.udfs.options import ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 from spark_entities.udfs.positions import usable_positions
 
 
@@ -232,6 +233,20 @@ def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
     load_model(found.options)
 
 
+@pytest.mark.fault("infinite weights", "in the head of a checkpoint")
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_weights_that_are_no_numbers_are_the_error_of_each_document(checkpoint, value):
+    rewrite_weights(checkpoint, lambda w: w | {"classifier.weight": w["classifier.weight"] * value})
+    model = ModelOptions(name=str(checkpoint))
+    classifier = TokenClassifier.load(model, ClassifyOptions(stride=4), "cpu")
+    rows = classifier.classify(["ab", "ba"]).to_pylist()
+    assert [row["error"] for row in rows] == [
+        "the model gave a score that is not a finite number"
+    ] * 2
+    assert [row["entities"] for row in rows] == [None, None]
+
+
+@pytest.mark.fault("weights that lie elsewhere", "an index that names other files, beside a decoy")
 @pytest.mark.parametrize("place", ["../other", "below/other", "absolute", "none", ""])
 def test_weights_lie_in_the_folder_itself(checkpoint, place):
     """What is digested is what is loaded: no index leads to another file."""
@@ -250,6 +265,7 @@ def test_weights_lie_in_the_folder_itself(checkpoint, place):
             load(ModelOptions(name=str(checkpoint)))
 
 
+@pytest.mark.fault("weights that lie elsewhere", "a key or a file that leads to others")
 @pytest.mark.parametrize("what", ["transformers_weights", "adapter_config.json"])
 def test_a_folder_that_leads_to_other_weights_is_refused(checkpoint, what):
     if what == "transformers_weights":
@@ -260,6 +276,7 @@ def test_a_folder_that_leads_to_other_weights_is_refused(checkpoint, what):
         find_checkpoint(ModelOptions(name=str(checkpoint)))
 
 
+@pytest.mark.fault("weights that change", "another file is put in their place while they are read")
 def test_weights_that_are_changed_while_they_are_loaded_are_refused(checkpoint, monkeypatch):
     """Another file is put in their place, and taken away again when it was read."""
     weights, good = checkpoint / "model.safetensors", checkpoint.parent / "good"
