@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.digests import digest_files, state_of
 from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.frames import check_ids, read_frame
 from spark_entities.udfs.options import BUNDLED, ModelOptions
 from spark_entities.udfs.positions import usable_positions
 from spark_entities.udfs.weights import find_weights, read_json, read_shapes, refuse_whatever
@@ -27,6 +30,11 @@ BUNDLED_FOLDER = Path(__file__).parent / "bundled"
 
 _USUAL_SPECIAL_TOKENS = 2  # one before and one after the text
 HEADS = ("classifier.", "score.")  # how the names of a head's weights begin
+_USUAL_LABELS, _MOST_LABELS = 2, 100_000  # where config.json does not name them
+_OTHER_TASK = re.compile(
+    "For(SequenceClassification|QuestionAnswering|MultipleChoice|MaskedLM|CausalLM|PreTraining"
+    "|NextSentencePrediction|ConditionalGeneration)$"
+)
 _DOWNLOADED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
@@ -48,7 +56,9 @@ class Checkpoint:
         path = self.folder / "tokenizer.json"
         if not path.exists():
             return self.max_positions - _USUAL_SPECIAL_TOKENS
-        return self.max_positions - _count_special_tokens(path, path.stat().st_mtime_ns)
+        num_ids = read_json(self.folder / "config.json").get("vocab_size")
+        given = path, path.stat().st_mtime_ns, num_ids if isinstance(num_ids, int) else None
+        return self.max_positions - _count_special_tokens(*given)
 
     def read_type(self) -> str:
         """Read which family the model is of, as transformers names it."""
@@ -87,8 +97,10 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
 
     """
     folder, pinned = find_folder(options)
-    scheme = _read_scheme(folder)
-    weight_files = find_weights(folder, read_json(folder / "config.json"))
+    config = read_json(folder / "config.json")
+    _check_task(folder, config)
+    scheme = _read_scheme(folder, config)
+    weight_files = find_weights(folder, config)
     states = tuple(map(state_of, weight_files))
     shapes = read_shapes(weight_files)
     _check_head(folder, shapes, len(scheme.labels))
@@ -111,11 +123,16 @@ def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkp
 
 
 @functools.cache
-def _count_special_tokens(path: Path, modified_ns: int) -> int:  # noqa: ARG001
+def _count_special_tokens(path: Path, modified_ns: int, num_ids: int | None) -> int:  # noqa: ARG001
     """Read how many a tokenizer puts around a text, once for as long as its file is the same."""
     with refuse_whatever(f"{path} is not a tokenizer. Copy it again"):
         tokenizer = Tokenizer.from_file(str(path))
-        return int(tokenizer.num_special_tokens_to_add(is_pair=False))
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        frame = read_frame(tokenizer)
+    if num_ids is not None:
+        check_ids(tokenizer, frame, num_ids)
+    return frame.num_special_tokens
 
 
 def read_max_positions(folder: Path) -> int:
@@ -168,8 +185,13 @@ def _download(options: ModelOptions) -> Path:
         ) from error
 
 
-def _read_scheme(folder: Path) -> LabelScheme:
-    labels = read_json(folder / "config.json").get("id2label")
+def _read_scheme(folder: Path, config: Mapping[str, Any]) -> LabelScheme:
+    """Read the labels; transformers' own names where a configuration leaves them out."""
+    num_labels = config.get("num_labels", _USUAL_LABELS)
+    by_default = {}
+    if isinstance(num_labels, int) and 0 < num_labels <= _MOST_LABELS:
+        by_default = {str(index): f"LABEL_{index}" for index in range(num_labels)}
+    labels = config.get("id2label", by_default)
     if not labels:
         raise ModelLoadError(
             f"model.name: {folder} names no labels (id2label in config.json), so it has no head "
@@ -184,6 +206,18 @@ def _read_scheme(folder: Path) -> LabelScheme:
             f"1, 2 and so on. Mend it there."
         )
     return LabelScheme.from_id2label(names)
+
+
+def _check_task(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a model of another task, whose head may have the names and the shape of ours."""
+    architectures = config.get("architectures")
+    names = [str(name) for name in architectures] if isinstance(architectures, list) else []
+    others = [name for name in names if _OTHER_TASK.search(name)]
+    if others and not any(name.endswith("ForTokenClassification") for name in names):
+        raise ModelLoadError(
+            f"model.name: {folder} is {others[0]} (architectures in config.json), a model of "
+            f"another task. Give a checkpoint fine-tuned for token classification."
+        )
 
 
 def _check_head(folder: Path, shapes: Mapping[str, Sequence[int]], num_labels: int) -> None:

@@ -180,10 +180,13 @@ class _Run:
             for rows in plan_packs(lengths, max_tokens=budget):
                 yield windows[rows], int(lengths[rows].sum())
             return
-        widths = -(-lengths // sizes.width_multiple) * sizes.width_multiple
-        widths = np.minimum(widths, self.model.max_positions)
+        multiple = sizes.width_multiple if self.model.pads else 1
+        widths = np.minimum(-(-lengths // multiple) * multiple, self.model.max_positions)
         for rows in plan_batches(
-            widths, max_padded_tokens=budget, batch_cost_tokens=sizes.batch_cost_tokens
+            widths,
+            max_padded_tokens=budget,
+            batch_cost_tokens=sizes.batch_cost_tokens,
+            pads=self.model.pads,
         ):
             yield windows[rows], int(widths[rows].max())
 
@@ -233,10 +236,10 @@ class _Run:
             with packed(self._on_device(batch.row_splits.astype(np.int32)), batch.longest):
                 output = network(input_ids=input_ids, position_ids=positions)
         else:
-            mask = batch.attention_mask
+            given = {"attention_mask": batch.attention_mask, "token_type_ids": batch.token_type_ids}
             output = network(
                 input_ids=input_ids,
-                attention_mask=None if mask is None else self._on_device(mask),
+                **{name: self._on_device(each) for name, each in given.items() if each is not None},
             )
         logits: torch.Tensor = output.logits
         return logits

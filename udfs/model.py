@@ -7,7 +7,7 @@ Nothing else reads checkpoints with transformers, and nothing of theirs that can
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -31,8 +31,11 @@ from spark_entities.udfs.core.records import Vocabulary
 from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.device import choose_device, visible_devices
 from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.frames import check_ids, read_frame
+from spark_entities.udfs.manners import Manners, ask, forget
 from spark_entities.udfs.memory import DeviceMemory
 from spark_entities.udfs.options import ModelOptions
+from spark_entities.udfs.positions import untried
 from spark_entities.udfs.precision import quantize, resolve_dtype
 from spark_entities.udfs.sizes import Sizes, sizes_for
 from spark_entities.udfs.weights import refuse_whatever
@@ -53,6 +56,7 @@ class LoadedModel:
     frame: Frame
     vocabulary: Vocabulary
     first_position: int | None = None  # of a window in a pack; nothing where windows are padded
+    pads: bool = True  # whether windows of several lengths may go together
     memory: DeviceMemory = field(default_factory=DeviceMemory)
 
     @property
@@ -92,27 +96,26 @@ def load_model(
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
         )
-    network: torch.nn.Module = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    network = _load_network(checkpoint, resolve_dtype(options.precision, target))
     if checkpoint.has_changed():
         raise ModelLoadError(
             f"model.name: the weights in {checkpoint.folder} were changed while they were loaded. "
             f"Put them in place whole, in a new folder."
         )
     if options.precision == "int8":
-        network = quantize(network)
-    network.to(target)
-    if target.type == "cuda" and options.precision != "float32":
-        fuse_gelu(network)
+        quantize(network)
+    forget(network)
     return wrap_network(network, checkpoint.folder, checkpoint.scheme, target)
 
 
 def wrap_network(
-    network: torch.nn.Module, folder: Path, scheme: LabelScheme, device: torch.device
+    network: PreTrainedModel, folder: Path, scheme: LabelScheme, device: torch.device
 ) -> LoadedModel:
     """Put a network on a device together with the tokenizer of its folder.
 
     Raises:
-        ModelLoadError: if the folder has no fast tokenizer.
+        ModelLoadError: if the folder has no fast tokenizer, it is not one for this network, or the
+            network takes windows in no way that we have.
 
     """
     loaded = read_tokenizer(folder)
@@ -121,10 +124,27 @@ def wrap_network(
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # what was typed is text
-        frame = _frame(tokenizer, loaded.pad_token_id)
+        frame = read_frame(
+            tokenizer,
+            pad_token_id=loaded.pad_token_id or 0,
+            pad_type_id=loaded.pad_token_type_id or 0,
+        )
         tokenizer.post_processor = None
         vocabulary = _vocabulary(tokenizer, loaded.all_special_ids, loaded.unk_token_id)
+    num_ids = _num_embeddings(network) or len(vocabulary.text_ids)
+    check_ids(tokenizer, frame, num_ids)
     max_positions = read_max_positions(folder)
+    if "token_type_ids" not in loaded.model_input_names:
+        frame = replace(frame, types=None)
+    manners = Manners()
+    if untried(str(network.config.model_type)) or (frame.types and frame.types.vary):
+        with refuse_whatever(f"{folder} does not classify a text by its tokens alone"):
+            manners = ask(network, frame, max_positions, num_ids)
+    if not manners.heeds_types:
+        frame = replace(frame, types=None)
+    network.to(device)  # type: ignore[arg-type]
+    if device.type == "cuda" and network.dtype != torch.float32:
+        fuse_gelu(network)
     return LoadedModel(
         network=network,
         tokenizer=ChunkTokenizer(tokenizer),
@@ -133,7 +153,8 @@ def wrap_network(
         max_positions=max_positions,
         frame=frame,
         vocabulary=vocabulary,
-        first_position=pack_positions(network, max_positions, device),
+        first_position=pack_positions(network, max_positions, device) if not frame.types else None,
+        pads=manners.pads,
     )
 
 
@@ -202,16 +223,13 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return cast("PreTrainedTokenizerBase", tokenizer)
 
 
-def _frame(tokenizer: Tokenizer, pad_token_id: int | None) -> Frame:
-    """Read off the tokenizer which special tokens it puts before and after a text."""
-    encoding = tokenizer.encode("a", add_special_tokens=True)
-    ids = np.array(encoding.ids, dtype=np.int64)
-    content = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
-    return Frame(
-        prefix_ids=ids[: content[0]],
-        suffix_ids=ids[content[-1] + 1 :],
-        pad_token_id=pad_token_id or 0,
-    )
+def _num_embeddings(network: PreTrainedModel) -> int | None:
+    """Return of how many ids a network has embeddings, where it has a table of them."""
+    try:
+        table = network.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return int(table.num_embeddings) if isinstance(table, torch.nn.Embedding) else None
 
 
 def _vocabulary(

@@ -15,8 +15,13 @@ _FAIRSEQ_POSITIONS = frozenset(
     {
         "camembert",
         "data2vec-text",
+        "esm",
         "ibert",
+        "layoutlmv3",
+        "lilt",
         "longformer",
+        "luke",
+        "markuplm",
         "mpnet",
         "roberta",
         "roberta-prelayernorm",
@@ -47,6 +52,8 @@ PACKING_FAMILIES = frozenset(
         "xlm-roberta-xl",
     ]
 )
+# How configurations say how many positions there are.
+_POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
 _UNLIMITED = 10**6  # tokenizers without a limit say 1e30
 _DEFAULT_POSITIONS = 512  # where neither the model nor the tokenizer sets a limit
 
@@ -61,9 +68,10 @@ def usable_positions(config: Mapping[str, Any], model_max_length: float | None) 
     512
     """
     limits = []
-    positions = _number("max_position_embeddings", config.get("max_position_embeddings"), -1)
-    if 0 < positions < _UNLIMITED:
-        limits.append(int(positions) - first_position(config))
+    for key in _POSITIONS:
+        positions = _number(key, config.get(key), -1)
+        if 0 < positions < _UNLIMITED:
+            limits.append(int(positions) - first_position(config))
     limit = _number("model_max_length", model_max_length, _UNLIMITED)
     if limit < _UNLIMITED:
         limits.append(int(limit))

@@ -30,12 +30,11 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def quantize(network: torch.nn.Module) -> torch.nn.Module:
-    """Multiply in 8-bit integers, scaled by output channel; all else stays float32."""
+def quantize(network: torch.nn.Module) -> None:
+    """Let a network multiply in 8-bit integers, scaled by output channel; the rest is float32."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch advises to move to torchao, which needs a compiler
         quantization = torch.ao.quantization
-        quantized: torch.nn.Module = quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+        quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
             network, {torch.nn.Linear: quantization.per_channel_dynamic_qconfig}, inplace=True
         )
-    return quantized

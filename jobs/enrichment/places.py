@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from spark_entities.jobs.config import JDBC, InputSection
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.filesystem import LOCAL, FileSystem
 from spark_entities.udfs.errors import ConfigError
+
+_SIGNS = re.compile(r"[*?\[\]{}\\]")  # of Hadoop's patterns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ def _overlap(spark: SparkSession, one: Place, other: Place) -> bool:
 
 
 def _matches(spark: SparkSession, pattern: str, name: str) -> bool:
-    if not set(pattern) & set("*?[{\\"):
+    if not _SIGNS.search(pattern):
         return False
     jvm = spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
     return bool(jvm.GlobPattern(pattern).matches(name))
@@ -78,12 +81,21 @@ def places_of_input(documents: DataFrame, section: InputSection) -> Iterator[Pla
             yield Place(key="input.table", value=str(section.table), path=path)
         return
     files, hadoop = FileSystem(spark, section.path), spark._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]
-    for pattern in hadoop.GlobExpander.expand(section.path):
-        path = files.qualify(pattern)
-        yield Place(key="input.path", value=section.path, path=path, is_pattern=True)
+    for pattern in map(files.qualify, hadoop.GlobExpander.expand(section.path)):
+        for path in (pattern, *_resolve(pattern, files)):
+            yield Place(key="input.path", value=section.path, path=path, is_pattern=True)
     for path in files.glob(section.path):
         for root in (path, *_follow(path)):
             yield Place(key="input.path", value=section.path, path=root)
+
+
+def _resolve(pattern: str, files: FileSystem) -> Iterator[str]:
+    """Resolve the links among what the folders of a local pattern match; what is below may come."""
+    parts = pattern.split("/") if pattern.startswith(LOCAL) else []
+    for depth, part in enumerate(parts[:-1], start=1):
+        if _SIGNS.search(part):
+            for found in files.glob("/".join(parts[:depth])):
+                yield "/".join([_SIGNS.sub(r"\\\g<0>", found), *parts[depth:]])
 
 
 def _follow(path: str) -> Iterator[str]:

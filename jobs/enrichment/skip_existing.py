@@ -8,6 +8,8 @@ Nothing of a document comes to the driver: ids and hashes of texts are compared 
 
 from __future__ import annotations
 
+import re
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -31,6 +33,11 @@ def check_existing(
     """
     check_column(documents, section, "input.id_column", section.id_column)
     name, standing = str(section.id_column), _read_existing(documents, output, settings)
+    if re.search("map<|variant", dict(documents.dtypes)[name]):
+        raise ConfigError(
+            f"input.id_column={name!r} is of type {dict(documents.dtypes)[name]}, whose values "
+            f"Spark cannot compare. Choose a column of plain values, or cast it."
+        )
     if standing is None:
         return
     given, stands = (dict(df.dtypes).get(name) for df in (documents, standing))

@@ -34,7 +34,6 @@ from spark_entities.jobs.benchmark.engine import (
 from spark_entities.jobs.benchmark.plumbing import free_classifier
 from spark_entities.jobs.benchmark.workload import make_documents, make_network
 from spark_entities.udfs import sizes
-from spark_entities.udfs.activation import fuse_gelu
 from spark_entities.udfs.attention import attend_our_way
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.classifier import TokenClassifier
@@ -71,7 +70,6 @@ def make_classifier(shape: str) -> TokenClassifier:
         network = make_network(shape)
     torch.set_default_dtype(torch.float32)
     attend_our_way(network)
-    fuse_gelu(network)
     scheme = LabelScheme.from_id2label(network.config.id2label)
     model = wrap_network(network, BUNDLED_FOLDER, scheme, GPU)
     return TokenClassifier(model=model, options=ClassifyOptions())

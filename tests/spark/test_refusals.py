@@ -72,6 +72,11 @@ def write_table(folder: Path, spark: SparkSession) -> None:
     rows.write.option("path", str(folder / "both")).saveAsTable("both")
 
 
+def write_maps(folder: Path, spark: SparkSession) -> None:
+    rows = spark.createDataFrame([({"a": "b"}, "Emma")], "key map<string,string>, text string")
+    rows.write.parquet(str(folder / "maps"))
+
+
 def change_header(folder: Path) -> None:
     write(folder / "tables" / "a.csv", "id,text\n1,Emma\n")
     csv = "--input.format", "csv", "--input.options", '{"header": "true"}'
@@ -388,6 +393,11 @@ CASES = {
         stands=lambda folder, spark: change_header(folder),
     ),
     "no ids to skip by": Case("input.id_column='key' is not a column", *SKIP, "key"),
+    "ids that cannot be compared": Case(
+        "is of type map<string,string>, whose values Spark cannot compare",
+        *(*SKIP, "key", "--input.path", "{}/maps", "--input.format", "parquet"),
+        stands=lambda folder, spark: write_maps(folder, spark),
+    ),
     "ids of another type": Case(
         "is of type string, and bigint", *SKIP, "id", stands=publish_other_ids
     ),

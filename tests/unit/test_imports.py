@@ -29,8 +29,8 @@ FLOORS = [  # imports go down
 ]
 LEAVES = {"udfs/options.py", "udfs/errors.py"}  # what udfs/core imports of udfs
 TORCH = {
-    *(f"udfs/{name}.py" for name in ("activation", "attention", "failures", "forward", "model")),
-    *("udfs/precision.py", "jobs/training", "jobs/benchmark"),
+    *(f"udfs/{name}.py" for name in ("activation", "attention", "failures", "forward", "manners")),
+    *("udfs/model.py", "udfs/precision.py", "jobs/training", "jobs/benchmark"),
 }
 TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/task.py"}  # once a model is wanted
 PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/task.py"}

@@ -17,12 +17,28 @@ from spark_entities.udfs.core.records import Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTypes:
+    """The types (segments) of a window's tokens."""
+
+    prefix: Ints  # of the special tokens before
+    text: int
+    suffix: Ints  # of the special tokens after
+    padding: int
+
+    @property
+    def vary(self) -> bool:
+        """Whether they are not all 0, which most networks take for granted."""
+        return bool(self.text or self.prefix.any() or self.suffix.any())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """What a model wants around the tokens of a window."""
 
     prefix_ids: Ints  # special tokens before
     suffix_ids: Ints  # special tokens after
     pad_token_id: int
+    types: TokenTypes | None = None  # nothing where the network heeds none
 
     @property
     def num_special_tokens(self) -> int:
@@ -36,6 +52,7 @@ class Batch:
 
     input_ids: Ints  # (rows, width)
     attention_mask: Ints | None  # (rows, width); nothing where there is no padding
+    token_type_ids: Ints | None = None  # (rows, width); nothing where the network heeds none
     places: Ints  # (owned,): where the windows' own tokens stand, counted along all rows
     tokens: Ints  # (owned,): which of the buffer's tokens they are
 
@@ -57,7 +74,7 @@ class Pack:
 
 
 def plan_batches(
-    lengths: Ints, *, max_padded_tokens: int, batch_cost_tokens: int
+    lengths: Ints, *, max_padded_tokens: int, batch_cost_tokens: int, pads: bool = True
 ) -> Iterator[Ints]:
     """Yield the windows of each batch, longest first, so that all of them together cost least.
 
@@ -70,6 +87,7 @@ def plan_batches(
         lengths: (num_windows,), special tokens counted.
         max_padded_tokens: rows times width of one batch.
         batch_cost_tokens: what a batch costs beside its tokens, in the time of a token.
+        pads: whether windows of several lengths may go together.
 
     Yields: int64, (batch rows,), indices into `lengths`; each index comes once.
 
@@ -83,7 +101,10 @@ def plan_batches(
     widths, ends = widths[::-1], np.cumsum(counts[::-1])
     starts = ends - counts[::-1]
     most_rows = np.maximum(1, max_padded_tokens // widths)
-    for first, last in _cheapest_groups(widths, starts, ends, most_rows, batch_cost_tokens):
+    groups = [(place, place) for place in range(len(widths))]
+    if pads:
+        groups = _cheapest_groups(widths, starts, ends, most_rows, batch_cost_tokens)
+    for first, last in groups:
         group = order[starts[first] : ends[last]]
         yield from np.array_split(group, -(-len(group) // most_rows[first]))
 
@@ -150,8 +171,21 @@ def lay_out(
     if sizes.min() < width:
         mask = np.zeros_like(input_ids)
         mask.reshape(-1)[ragged_range(starts, sizes)] = 1
+    types = None
+    if frame.types is not None:
+        types = np.full((len(rows), width), frame.types.padding, dtype=np.int64)
+        before, after = frame.types.prefix, frame.types.suffix
+        types.reshape(-1)[ragged_range(starts, sizes)] = frame.types.text
+        types[:, : len(before)] = before
+        types.reshape(-1)[(starts + sizes - len(after))[:, None] + np.arange(len(after))] = after
     places, tokens = _own(starts, windows, rows, frame)
-    return Batch(input_ids=input_ids, attention_mask=mask, places=places, tokens=tokens)
+    return Batch(
+        input_ids=input_ids,
+        attention_mask=mask,
+        token_type_ids=types,
+        places=places,
+        tokens=tokens,
+    )
 
 
 def lay_end_to_end(

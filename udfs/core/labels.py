@@ -17,6 +17,8 @@ OUTSIDE = "O"
 _ROLES = {"B": 0, "I": 1, "E": 2, "L": 2, "S": 3, "U": 3}
 _PLAIN = 4  # part-of-speech tags and other labels without a prefix: each word stands alone
 _PREFIXED = re.compile(r"([BIELSU])[-_](.+)", re.IGNORECASE)
+# Labels of what is no word, that some training scripts leave beside those of words.
+_NO_LABEL = re.compile(r"\[\w+\]|<\w+>|_*(pad|padding|cls|sep|mask|unk|x|ignore)?_*", re.IGNORECASE)
 
 # _CONTINUES[previous, current]: does the current element belong to the previous one's entity,
 # given that both have the same group? Lenient where models are: an I without a B opens an entity.
@@ -47,7 +49,8 @@ class LabelScheme:
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
         """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.
 
-        A prefix is stripped only where every label but the outside one has one. `B-O` is outside.
+        Prefixes are stripped where most labels have one. Beside those, `[CLS]`, `PAD` and the like
+        are outside, as `B-O` is, and other labels are plain.
 
         Raises:
             ModelLoadError: if the ids are not 0..n-1.
@@ -62,13 +65,19 @@ class LabelScheme:
             )
         labels = tuple(id2label[index] for index in range(len(id2label)))
         matches = [_PREFIXED.fullmatch(label) for label in labels]
-        prefixed = all(
-            match or label.upper() == OUTSIDE for label, match in zip(labels, matches, strict=True)
-        )
-        pairs = [
-            (_ROLES[match[1].upper()], match[2]) if match and prefixed else (_PLAIN, label)
-            for label, match in zip(labels, matches, strict=True)
+        prefixes = [match[1].upper() for match in matches if match]
+        of_words = [
+            label for label in labels if label.upper() != OUTSIDE and not _NO_LABEL.fullmatch(label)
         ]
+        most = 2 * len(prefixes) > len(of_words) and not {"B", "I"}.isdisjoint(prefixes)
+        prefixed = most or len(prefixes) == len(of_words)
+        pairs = []
+        for label, match in zip(labels, matches, strict=True):
+            if prefixed and match:
+                pairs.append((_ROLES[match[1].upper()], match[2]))
+            else:
+                says_nothing = prefixed and _NO_LABEL.fullmatch(label)
+                pairs.append((_PLAIN, OUTSIDE if says_nothing else label))
         groups = tuple(dict.fromkeys(name for _, name in pairs if name.upper() != OUTSIDE))
         group_ids = [groups.index(name) if name in groups else -1 for _, name in pairs]
         return cls(

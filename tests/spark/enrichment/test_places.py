@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spark_entities.jobs.config import InputSection, OutputSection
@@ -79,6 +79,7 @@ def overlap(read: list[str], written: str) -> bool:
 
 @pytest.mark.fault("places that overlap", "by links, patterns, braces and spellings, at random")
 @settings(max_examples=150)
+@example(["{ab,to_b}", "a"], ["to_b", "a"], "{0}/{1}", "{0}/{1}")  # a link in what is matched
 @given(read=patterns, written=names, spelling=spellings, other=spellings)
 def test_no_output_is_accepted_that_the_input_overlaps(spark, root, read, written, spelling, other):
     pattern, path = "/".join(read), "/".join(written)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from spark_entities.udfs.core.batching import (
     Frame,
+    TokenTypes,
     lay_end_to_end,
     lay_out,
     plan_batches,
@@ -98,6 +99,31 @@ def test_windows_are_laid_out_between_their_special_tokens():
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
     assert batch.places.tolist() == [1, 2, 3, 8]
     assert batch.tokens.tolist() == [0, 1, 2, 3]
+
+
+def test_types_are_laid_out_beside_their_tokens():
+    windows = Windows(
+        starts=np.array([0, 2]),
+        ends=np.array([3, 4]),
+        owned_starts=np.array([0, 3]),
+        owned_ends=np.array([3, 4]),
+        row_splits=np.array([0, 2]),
+    )
+    types = TokenTypes(prefix=np.array([5]), text=6, suffix=np.array([7, 8]), padding=9)
+    frame = Frame(
+        prefix_ids=np.array([90]), suffix_ids=np.array([91, 92]), pad_token_id=7, types=types
+    )
+    ids, rows = np.array([10, 11, 12, 13], dtype=np.int32), np.array([0, 1])
+    batch = lay_out(ids, windows, rows, frame, width=7)
+    assert batch.input_ids.tolist() == [[90, 10, 11, 12, 91, 92, 7], [90, 12, 13, 91, 92, 7, 7]]
+    assert batch.token_type_ids.tolist() == [[5, 6, 6, 6, 7, 8, 9], [5, 6, 6, 7, 8, 9, 9]]
+
+
+@given(LENGTHS, st.integers(1, 200))
+def test_without_padding_windows_of_one_length_go_together(lengths, budget):
+    batches = [*plan_batches(lengths, max_padded_tokens=budget, batch_cost_tokens=9, pads=False)]
+    assert sorted(np.concatenate([*batches, []]).tolist()) == list(range(len(lengths)))
+    assert all(len({*lengths[batch]}) == 1 for batch in batches)
 
 
 def test_a_batch_without_padding_needs_no_mask():

@@ -233,6 +233,27 @@ def test_weights_in_several_files_have_the_digest_of_their_digests(checkpoint):
     load_model(found.options)
 
 
+def test_labels_that_a_checkpoint_leaves_out_are_named_as_transformers_does(checkpoint):
+    rewrite_config(checkpoint, id2label=None, label2id=None)
+    config = json.loads((checkpoint / "config.json").read_text())
+    del config["id2label"], config["label2id"]
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    head = "classifier.weight", "classifier.bias"
+    rewrite_weights(checkpoint, lambda w: w | {name: w[name][:2].clone() for name in head})
+    options = ModelOptions(name=str(checkpoint))
+    assert find_checkpoint(options).scheme.groups == ("LABEL_0", "LABEL_1")
+    classifier = TokenClassifier.load(options, ClassifyOptions(stride=4), "cpu")
+    [row] = classifier.classify(["ab"]).to_pylist()
+    assert row["entities"][0]["entity_group"] in ("LABEL_0", "LABEL_1")
+
+
+@pytest.mark.parametrize("task", ["SequenceClassification", "MaskedLM"])
+def test_a_model_of_another_task_is_refused(checkpoint, task):
+    rewrite_config(checkpoint, architectures=[f"XLMRobertaFor{task}"])
+    with pytest.raises(ModelLoadError, match=f"is XLMRobertaFor{task} .* of another task"):
+        find_checkpoint(ModelOptions(name=str(checkpoint)))
+
+
 @pytest.mark.fault("infinite weights", "in the head of a checkpoint")
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_weights_that_are_no_numbers_are_the_error_of_each_document(checkpoint, value):
