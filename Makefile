@@ -38,8 +38,9 @@ test-faults: java $(READY)  ## break the job in every way there is a test for, a
 test-unit: $(READY)  ## run the tests that need no Java: seconds
 	$(BIN)/python -m pytest tests/unit spark_entities/udfs
 
-parity: $(READY)  ## compare with transformers' pipeline, by tokenizer family and strategy
+parity: $(READY)  ## compare with transformers, by tokenizer family and strategy, and by family of networks
 	$(BIN)/python -W ignore -m tests.parity.suite
+	$(BIN)/python -W ignore -m tests.parity.networks
 
 memory: $(READY)  ## print a worker's peak memory for short, long and very long documents
 	$(BIN)/python -m spark_entities.jobs.benchmark.peak

@@ -49,6 +49,7 @@ setup(
         "pydantic>=2.10",
         "pydantic-settings>=2.8",
         "PyYAML>=6",
+        "regex>=2025.7.33",
         "rich>=13",
         "safetensors>=0.4.3",
         "tokenizers>=0.21",

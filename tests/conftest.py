@@ -18,7 +18,7 @@ for name in ("SPARK_SUBMIT_OPTS", "SPARK_DAEMON_JAVA_OPTS"):
     os.environ.setdefault(name, "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 # A deadline would be a timed test, and the machines are noisy.
-settings.register_profile("spark-entities", max_examples=500, deadline=None)
+settings.register_profile("spark-entities", max_examples=250, deadline=None)
 settings.load_profile("spark-entities")
 
 # Folders whose files take minutes, the longest first.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from spark_entities.udfs.core.aggregation import find_entities, needs_probabilities
+from spark_entities.udfs.core.graphemes import whole_characters
 from spark_entities.udfs.core.records import Encoding, Predictions
 from spark_entities.udfs.core.results import make_rows
 from spark_entities.udfs.core.text import Text
@@ -130,4 +131,6 @@ class TokenClassifier:
         strategy = self.options.aggregation_strategy
         scheme = replace(self.model.scheme, merges_plain=self.options.merge_plain_labels)
         entities, splits = find_entities(encoding.tokens, predictions, scheme, strategy)
+        offsets = whole_characters(encoding.text, entities.offsets)
+        entities = replace(entities, offsets=offsets)
         return make_rows(encoding, entities, splits, scheme, strategy)

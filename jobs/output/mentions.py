@@ -58,6 +58,12 @@ def check_layout(df: DataFrame, config: EnrichConfig) -> None:
         ConfigError: naming the column and the ones there are.
 
     """
+    for field in df.schema:
+        if _has_interval(field.dataType):
+            raise ConfigError(
+                f"the input's column {field.name!r} is of type {field.dataType.simpleString()}, "
+                f"which Parquet does not hold. Leave it out, or cast it to a string first."
+            )
     for name in config.output.partition_by:
         _check_partition(df, config.input, name)
     if config.output.layout == MENTIONS:
@@ -69,6 +75,20 @@ def check_layout(df: DataFrame, config: EnrichConfig) -> None:
                 f"output.layout='mentions': the columns {', '.join(clashes)} of the input would "
                 f"stand beside those of a mention that have these names. Rename them first."
             )
+
+
+def _has_interval(kind: T.DataType) -> bool:
+    """Tell whether a type is an interval of months, days and microseconds together, or holds one.
+
+    Those of months, or of days and parts of them, can be written.
+    """
+    if isinstance(kind, T.StructType):
+        return any(_has_interval(field.dataType) for field in kind)
+    if isinstance(kind, T.ArrayType):
+        return _has_interval(kind.elementType)
+    if isinstance(kind, T.MapType):
+        return _has_interval(kind.keyType) or _has_interval(kind.valueType)
+    return isinstance(kind, T.CalendarIntervalType)
 
 
 def _check_partition(df: DataFrame, section: InputSection, name: str) -> None:

@@ -80,6 +80,11 @@ def check_column(df: DataFrame, section: InputSection, key: str, name: str | Non
     if name in df.columns:
         return
     there, options = ", ".join(df.columns), {key.lower(): key for key in section.options}
+    if not there:
+        raise ConfigError(
+            f"{key}={name!r} is not a column of the input, which has none: its files are empty. "
+            f"Give files with records."
+        )
     if names_are_data(section):
         there = (
             f"{len(df.columns)}, whose names are not told: if the files lack the header of "

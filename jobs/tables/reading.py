@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
@@ -57,12 +57,34 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
             return spark.table(section.table)
         reader = spark.read.format(section.format).options(**resolve_secrets(section.options))
         return _named(reader.load(section.path), section)
-    except AnalysisException as error:
+    except SPARK_ERRORS as error:
         key, value = ("path", section.path) if section.path else ("table", section.table)
         raise ConfigError(
-            f"input.{key}={value!r} cannot be read as {section.format} "
-            f"({error.getCondition()}). Check the name, and input.format."
-        ) from error
+            f"input.{key}={value!r} cannot be read as {section.format} ({name_error(error)}). "
+            f"{_what_to_do(error)}"
+        ) from None
+
+
+def _what_to_do(error: Exception) -> str:
+    """Say what mends an input that Spark does not read, by the condition that it names."""
+    condition = error.getCondition() if isinstance(error, PySparkException) else None
+    told = error.getMessageParameters() or {} if isinstance(error, PySparkException) else {}
+    if condition == "COLUMN_ALREADY_EXISTS":
+        return (
+            f"The column {told.get('columnName')} stands there twice, in capitals or not. Rename "
+            f"one, or set spark.sql.caseSensitive in spark.config to 'true'."
+        )
+    if condition == "PARQUET_TYPE_ILLEGAL" and "NANOS" in (kind := told.get("parquetType", "")):
+        return (
+            f"It has a column of type {kind}. Set spark.sql.legacy.parquet.nanosAsLong in "
+            f"spark.config to 'true', by which it is read as a whole number of nanoseconds."
+        )
+    if condition in ("PARQUET_TYPE_ILLEGAL", "UNSUPPORTED_TIME_TYPE"):
+        return (
+            f"It has a column of type {told.get('parquetType', 'TIME')}, which this Spark does not "
+            f"read. Write the files without it, or as another type."
+        )
+    return "Check the name, and input.format."
 
 
 def check_all_read(df: DataFrame, section: InputSection) -> None:

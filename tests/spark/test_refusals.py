@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -75,6 +77,22 @@ def write_table(folder: Path, spark: SparkSession) -> None:
 def write_maps(folder: Path, spark: SparkSession) -> None:
     rows = spark.createDataFrame([({"a": "b"}, "Emma")], "key map<string,string>, text string")
     rows.write.parquet(str(folder / "maps"))
+
+
+def write_parquet(**columns: pa.Array) -> Stands:
+    """There is a Parquet file of a text and another column, whose values Spark has not written."""
+
+    def stand(folder: Path, spark: SparkSession) -> None:
+        (folder / "files").mkdir()
+        table = pa.table({"text": ["Emma."], **columns})
+        pq.write_table(table, folder / "files" / "a.parquet")
+
+    return stand
+
+
+def make_view(spark: SparkSession) -> None:
+    view = spark.sql("SELECT 'Emma.' AS text, make_interval(1, 2, 3) AS every")
+    view.createOrReplaceTempView("intervals")
 
 
 def change_header(folder: Path) -> None:
@@ -164,6 +182,7 @@ def in_the_c_locale(folder: Path, spark: SparkSession) -> Iterator[None]:
     properties.setProperty("sun.jnu.encoding", before)
 
 
+PARQUET = ("--input.path", "{}/files", "--input.format", "parquet")
 INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
 MENTIONS = ("--output.layout", "mentions", "--errors.policy", "fail", "--input.id_column")
 SKIP = ("--run.skip_existing", "true", "--output.mode", "append", "--input.id_column")
@@ -219,6 +238,34 @@ CASES = {
     ),
     "names that Java does not know": Case(
         "Java runs with ANSI_X3.4-1968, in which it passes over them", stands=in_the_c_locale
+    ),
+    "a column of nanoseconds": Case(
+        "has a column of type INT64 (TIMESTAMP(NANOS,false)). Set spark.sql.legacy.parquet.nanos",
+        *PARQUET,
+        stands=write_parquet(at=pa.array([1], pa.timestamp("ns"))),
+    ),
+    "a column of a time of day": Case(
+        "has a column of type INT32 (TIME(MILLIS,false)), which this Spark does not read",
+        *PARQUET,
+        stands=write_parquet(at=pa.array([1], pa.time32("ms"))),
+    ),
+    "a column that stands twice": Case(
+        "The column `text` stands there twice",
+        *PARQUET,
+        stands=write_parquet(Text=pa.array(["Emma"])),
+    ),
+    "a file that is no Parquet": Case(
+        "cannot be read as parquet", *PARQUET, stands=standing("files/a.parquet")
+    ),
+    "files without a byte": Case(
+        "is not a column of the input, which has none: its files are empty",
+        *("--input.path", "{}/empty"),
+        stands=standing("empty/a.json"),
+    ),
+    "a column that cannot be written": Case(
+        "column 'every' is of type interval, which Parquet does not hold",
+        *("--input.path", "", "--input.table", "intervals"),
+        stands=lambda folder, spark: make_view(spark),
     ),
     "files beside parts": Case(
         "others beside these, which Spark would pass over",

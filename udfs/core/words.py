@@ -4,14 +4,22 @@ Enters: the text of a buffer of documents, its tokens and their character ranges
 Leaves: which tokens start a word, and the character range of every word.
 
 A word is a run without white space, less the marks at its outer ends; each mark is a word of its
-own. `'`, `’`, `-`, `.` and `&` between letters or digits stay inside, and so does the apostrophe
-that opens a word of one letter (`'s-Gravenhage`, `'t`). Scripts written without spaces take each
-token as a word.
+own. What stays inside follows the default word boundaries of Unicode's annex 29 (MidLetter, MidNum,
+MidNumLet, ExtendNumLet, quotes between Hebrew letters), but for these:
+
+- `-`, `‐`, `‑` and `&` stay inside too (`Jean-Pierre`, `AT&T`), and `.`, `'`, `’` between a letter
+  and a digit (`G.7`): names are written so;
+- the apostrophe that opens a word of one letter stays (`'s-Gravenhage`, `'t`);
+- `:` stays between digits (`12:30`) and not between letters (`naam:Emma`), as in CLDR;
+- `_` stays between letters or digits, not at the ends (`_Emma_`), and a narrow no-break space is
+  white space;
+- scripts written without spaces, Katakana among them, take each token as a word;
+- control characters, soft hyphens and the like are read with what stands before them, marks of
+  direction as white space.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,23 +27,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spark_entities.udfs.core.arrays import Bools, Ints
+from spark_entities.udfs.core.graphemes import having
 from spark_entities.udfs.core.records import Tokens, Vocabulary
 from spark_entities.udfs.core.text import Text
 
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
 
-_CLASS_BY_CATEGORY = {
-    **dict.fromkeys(("Zs", "Zl", "Zp", "Cc"), _SPACE),
-    **dict.fromkeys(("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"), _MARK),
-    **dict.fromkeys(("Mn", "Mc", "Me", "Cf"), _EXTEND),
-}
-_CLASS_BY_CHARACTER = {
-    **dict.fromkeys("'’-.&\u2010\u2011", _JOINER),
-    **dict.fromkeys("\u200b\ufeff", _SPACE),  # zero-width space, byte order mark
-    **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e", _SPACE),  # text direction
-    **dict.fromkeys("\u2066\u2067\u2068\u2069", _SPACE),  # isolates of text direction
-    **dict.fromkeys("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff", _EXTEND),  # skin tones
+_PATTERNS = (  # the last that matches a code point says its class; letters match none
+    (_SPACE, r"[\p{Zs}\p{Zl}\p{Zp}\p{Cc}]"),
+    (_MARK, r"[\p{P}\p{S}]"),
+    (_LETTER, r"[\p{WB=ALetter}\p{WB=Hebrew_Letter}\p{WB=Numeric}\p{WB=Katakana}]"),
+    (_EXTEND, r"[\p{M}\p{Cf}\p{GCB=Extend}\p{GCB=SpacingMark}]"),
+    (
+        _JOINER,
+        r"[-&\u2010\u2011\"\p{WB=MidLetter}\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=ExtendNumLet}']",
+    ),
+    (_SPACE, r"[\u202f\u200b\ufeff]"),  # spaces narrow and of no width, byte order mark
+    (_SPACE, r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"),  # text direction
+)
+_OF_LETTERS, _OF_DIGITS, _OF_HEBREW, _DIGIT, _HEBREW, _APOSTROPHE, _GERESH = (
+    1 << bit for bit in range(7)
+)
+_TRAITS = {  # joiners of letters alone, and so on; then what is beside them; and what is special
+    _OF_LETTERS: r"[\p{WB=MidLetter}--[:\ufe13\ufe55\uff1a]]",
+    _OF_DIGITS: r"[\p{WB=MidNum}:\ufe13\ufe55\uff1a]",
+    _OF_HEBREW: '"',
+    _DIGIT: r"\p{WB=Numeric}",
+    _HEBREW: r"\p{WB=Hebrew_Letter}",
+    _APOSTROPHE: "['\u2019]",  # opens a word of one letter
+    _GERESH: "'",  # closes a word in Hebrew
 }
 _UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -53,20 +74,29 @@ _UNSPACED_RANGES = (
 )
 _Kinds = NDArray[np.uint8]  # classes of characters
 _Places = NDArray[np.int32]  # one for each character, so half the size of `Ints`
-_APOSTROPHES = np.array([0x27, 0x2019], dtype=np.uint32)
 _ZERO_WIDTH_JOINER = 0x200D
 
 
 @cache
 def _class_table() -> _Kinds:
     """Tabulate the class of every code point: uint8, (0x110000,)."""
-    categories = map(unicodedata.category, map(chr, range(0x110000)))
-    table = np.fromiter((_CLASS_BY_CATEGORY.get(c, _LETTER) for c in categories), dtype=np.uint8)
+    table = np.full(0x110000, _LETTER, dtype=np.uint8)
+    for kind, pattern in _PATTERNS[:3]:
+        table[having(pattern)] = kind
     for first, last in _UNSPACED_RANGES:
         block = table[first : last + 1]
         block[block == _LETTER] = _UNSPACED
-    for character, kind in _CLASS_BY_CHARACTER.items():
-        table[ord(character)] = kind
+    for kind, pattern in _PATTERNS[3:]:
+        table[having(pattern)] = kind
+    return table
+
+
+@cache
+def _traits_table() -> NDArray[np.uint8]:
+    """Tabulate what joiners ask of what is beside them, and what that is: uint8, (0x110000,)."""
+    table = np.zeros(0x110000, dtype=np.uint8)
+    for trait, pattern in _TRAITS.items():
+        table[having(pattern)] |= trait
     return table
 
 
@@ -116,7 +146,9 @@ def find_words(
         word_starts = np.where(
             unspaced[first], np.maximum(word_starts, starts[seen][first]), word_starts
         )
-        word_ends = np.where(unspaced[first], np.minimum(word_ends, piece_ends), word_ends)
+        if unspaced.any():
+            marked_ends = characters.with_marks(piece_ends)
+            word_ends = np.where(unspaced[first], np.minimum(word_ends, marked_ends), word_ends)
 
     starts_word = np.zeros(len(token_ids), dtype=bool)
     starts_word[seen] = opens
@@ -179,6 +211,10 @@ class _Characters:
         starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
         return starts, np.maximum(ends_visible[offsets[:, 1]], starts)
 
+    def with_marks(self, ends: Ints) -> _Places:
+        """Move ends of words behind the marks of their last letters."""
+        return _next_where(~self.extends)[ends]
+
     def continues_after(self, places: Ints) -> Bools:
         """Tell whether a document goes on at a place, with something that can be seen."""
         inside = places < len(self.kinds)
@@ -203,14 +239,24 @@ def _resolve(
     kinds[extends & ((kinds == _EXTEND) | (kinds == _SPACE))] = _LETTER
 
     joiners = np.flatnonzero(kinds == _JOINER)
+    if not len(joiners):
+        return kinds
+    traits, last = _traits_table(), len(codepoints) - 1
+    sign, left, right = (
+        traits[codepoints[places]]
+        for places in (joiners, joiners - 1, np.minimum(joiners + 1, last))
+    )
     before = np.where(opens_document[joiners], _SPACE, kinds[joiners - 1])
     goes_on = np.append((raw == _LETTER) & ~opens_document, [False, False])
     letter_after, letters_after = goes_on[joiners + 1], goes_on[joiners + 2]
-    inside = (before == _LETTER) & letter_after
+    misfits = (sign & _OF_LETTERS != 0) & ((left | right) & _DIGIT != 0)
+    misfits |= (sign & _OF_DIGITS != 0) & (left & right & _DIGIT == 0)
+    misfits |= (sign & _OF_HEBREW != 0) & (left & right & _HEBREW == 0)
+    closes = (sign & _GERESH != 0) & (left & _HEBREW != 0)
+    inside = (before == _LETTER) & (letter_after & ~misfits | closes)
     # An apostrophe that opens a word of one letter, as in `'s-Gravenhage` and `'t`.
-    apostrophe = np.isin(codepoints[joiners], _APOSTROPHES)
-    elides = apostrophe & (before == _SPACE) & letter_after & ~letters_after
-    kinds[joiners] = np.where(inside | elides, _LETTER, _MARK)
+    opens = (before == _SPACE) & letter_after & ~letters_after & (sign & _APOSTROPHE != 0)
+    kinds[joiners] = np.where(inside | opens, _LETTER, _MARK)
     return kinds
 
 

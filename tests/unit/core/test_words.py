@@ -36,6 +36,62 @@ def slices(text: str, tokens: Tokens) -> list[str]:
     return [text[start:end] for start, end in tokens.word_offsets]
 
 
+DEFAULT = [  # a row for each rule of Unicode's annex 29 on words
+    ("Gal·les", ["Gal·les"]),  # WB6, 7: MidLetter between letters
+    ("צה״ל", ["צה״ל"]),
+    ("Gal· les", ["Gal", "·", "les"]),
+    ("1·2", ["1", "·", "2"]),  # and not between digits
+    ("can’t", ["can’t"]),  # MidNumLet between letters
+    ("O＇Brien", ["O＇Brien"]),
+    ("3.14", ["3.14"]),  # WB11, 12: MidNumLet and MidNum between digits
+    ("1,000.5", ["1,000.5"]),
+    ("٣٬٠٠٠", ["٣٬٠٠٠"]),
+    ("1;2", ["1;2"]),
+    ("a,b", ["a", ",", "b"]),  # and not between letters
+    ("a1,b", ["a1", ",", "b"]),
+    ("snake_case", ["snake_case"]),  # WB13a, b: ExtendNumLet
+    ("v_2", ["v_2"]),
+    ("a‿b", ["a‿b"]),
+    ('צה"ל', ['צה"ל']),  # WB7b, c: a double quote between Hebrew letters
+    ('a"b', ["a", '"', "b"]),
+    ("ג'ורג'", ["ג'ורג'"]),  # WB7a: a single quote behind a Hebrew letter
+    ("ג׳ירפה", ["ג׳ירפה"]),  # letter-like apostrophes, the geresh among them
+    ("Hawaiʻi", ["Hawaiʻi"]),
+    ("ʼn", ["ʼn"]),
+    ("Ⓐbc", ["Ⓐbc"]),  # letters that are called symbols
+    ("e\u0301·a", ["e\u0301·a"]),  # WB4: marks do not change that
+    ("3a", ["3a"]),  # WB9, 10
+    ("a\u200db", ["a\u200db"]),
+]
+DEPARTURES = [  # from that annex, on purpose: see the module
+    ("12:30", ["12:30"]),
+    ("naam:Emma", ["naam", ":", "Emma"]),
+    ("S:t", ["S", ":", "t"]),
+    ("G.7", ["G.7"]),
+    ("Jean-Pierre", ["Jean-Pierre"]),
+    ("R&D", ["R&D"]),
+    ("_Emma_", ["_", "Emma", "_"]),
+    ("snake__case", ["snake", "_", "_", "case"]),
+    ("1\u202f000", ["1", "000"]),
+    ("'t", ["'t"]),
+    ("カタ", ["カ", "タ"]),
+    ("น้ำ", ["น้ำ"]),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), DEFAULT + DEPARTURES)
+def test_inner_marks_follow_the_default_word_boundaries_but_where_they_depart(text, words):
+    assert slices(text, words_of(text)) == words
+
+
+@pytest.mark.parametrize("mark", ["\u3099", "\uff9e", "\u0301"])
+def test_a_mark_that_the_tokenizer_drops_belongs_to_the_word_of_its_letter(mark):
+    """A normaliser that strips or joins marks gives pieces that do not cover them."""
+    text = f"ヒト{mark}メ"
+    tokens = words_of(text, [(0, 1), (1, 2), (3, 4)])
+    assert slices(text, tokens) == ["ヒ", f"ト{mark}", "メ"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -4,11 +4,18 @@ The labels are scripted: the first token that lies in a gold span says B, the ot
 a model trained on first pieces would. What comes out must be the gold spans, whatever the pieces.
 """
 
+from functools import partial
+from typing import get_args
+
 import numpy as np
 import pytest
+import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier
 from spark_entities.udfs.core.records import Encoding, Predictions
+from spark_entities.udfs.options import AggregationStrategy as Strategy
 from tests.support.families import FAMILIES, make_checkpoint
 
 THAI = "อยู่ที่⟦กรุงเทพ⟧มาก"
@@ -110,3 +117,31 @@ def test_offsets_have_no_outer_white_space(classifier):
 def test_one_word_of_100_000_letters_is_one_word(classifier):
     tokens = classifier.encode(["de " + "a" * 100_000]).tokens
     assert tokens.word_offsets.tolist() == [[0, 2], [3, 100_003]]
+
+
+SIGNS = ["Emma ", "in ", "ト\u3099", "ｶﾞ", "イント\u3099 ", "e\u0301", "각", "\u1112\u1161\u11ab"]
+SIGNS += ["👩\u200d👧", "👍🏽", "🇳🇱", "क्ति", "น้ำ", "½", "ﬁ", ".", "'", "\u0301", "\u200d", "\r\n"]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def models(request, tmp_path_factory):
+    """A classifier of a family by each strategy, whose labels vary."""
+    model = ModelOptions(name=str(make_checkpoint(request.param, tmp_path_factory.mktemp("model"))))
+    load = partial(TokenClassifier.load, model, device="cpu")
+    return [load(ClassifyOptions(aggregation_strategy=each)) for each in get_args(Strategy)]
+
+
+@settings(max_examples=60)
+@given(pieces=st.lists(st.sampled_from(SIGNS), max_size=12))
+def test_no_entity_ends_inside_a_character_whatever_the_normaliser_does(models, pieces):
+    text = "".join(pieces)
+    inside = {
+        place
+        for found in regex.finditer(r"\X", text)
+        for place in range(found.start() + 1, found.end())
+    }
+    for classifier in models:
+        [row] = classifier.classify([text]).to_pylist()
+        for entity in row["entities"]:
+            assert not {entity["start"], entity["end"]} & inside
+            assert entity["word"] == text[entity["start"] : entity["end"]]
