@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,12 @@ OUTSIDE = "O"
 # A label's role within an entity, by its prefix. L and U are the BILOU spelling of E and S.
 _ROLES = {"B": 0, "I": 1, "E": 2, "L": 2, "S": 3, "U": 3}
 _PLAIN = 4  # part-of-speech tags and other labels without a prefix: each word stands alone
-_PREFIXED = re.compile(r"([BIELSU])[-_](.+)", re.IGNORECASE)
+_PREFIXED = re.compile(r"(?P<role>[BIELSU])[-_](?P<group>.+)", re.IGNORECASE)
+_SUFFIXED = re.compile(r"(?P<group>.+)[-_](?P<role>[BIELSU])", re.IGNORECASE)
 # Labels of what is no word, that some training scripts leave beside those of words.
-_NO_LABEL = re.compile(r"\[\w+\]|<\w+>|_*(pad|padding|cls|sep|mask|unk|x|ignore)?_*", re.IGNORECASE)
+_NO_LABEL = re.compile(
+    r"\[\w+\]|</?\w+>|_*(pad|padding|cls|sep|mask|unk|x|ignore)?_*", re.IGNORECASE
+)
 
 # _CONTINUES[previous, current]: does the current element belong to the previous one's entity,
 # given that both have the same group? Lenient where models are: an I without a B opens an entity.
@@ -49,7 +52,8 @@ class LabelScheme:
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
         """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.
 
-        Prefixes are stripped where most labels have one. Beside those, `[CLS]`, `PAD` and the like
+        Prefixes are stripped where most labels have one, suffixes (`PER-B`) where all have. Beside
+        those, `[CLS]`, `PAD` and the like
         are outside, as `B-O` is, and other labels are plain.
 
         Raises:
@@ -64,20 +68,7 @@ class LabelScheme:
                 f"must be 0..{len(id2label) - 1}. Mend id2label in the checkpoint's config.json."
             )
         labels = tuple(id2label[index] for index in range(len(id2label)))
-        matches = [_PREFIXED.fullmatch(label) for label in labels]
-        prefixes = [match[1].upper() for match in matches if match]
-        of_words = [
-            label for label in labels if label.upper() != OUTSIDE and not _NO_LABEL.fullmatch(label)
-        ]
-        most = 2 * len(prefixes) > len(of_words) and not {"B", "I"}.isdisjoint(prefixes)
-        prefixed = most or len(prefixes) == len(of_words)
-        pairs = []
-        for label, match in zip(labels, matches, strict=True):
-            if prefixed and match:
-                pairs.append((_ROLES[match[1].upper()], match[2]))
-            else:
-                says_nothing = prefixed and _NO_LABEL.fullmatch(label)
-                pairs.append((_PLAIN, OUTSIDE if says_nothing else label))
+        pairs = _read_roles(labels)
         groups = tuple(dict.fromkeys(name for _, name in pairs if name.upper() != OUTSIDE))
         group_ids = [groups.index(name) if name in groups else -1 for _, name in pairs]
         return cls(
@@ -109,3 +100,29 @@ class LabelScheme:
         if self.merges_plain:
             goes_on |= self.roles[current] == _PLAIN
         return same_group & inside & goes_on
+
+
+def _read_roles(labels: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the role and the group of each label; those of no word are outside."""
+    of_words = [
+        label for label in labels if label.upper() != OUTSIDE and not _NO_LABEL.fullmatch(label)
+    ]
+    pattern = _SUFFIXED if _all_suffixed(of_words) else _PREFIXED
+    matches = [pattern.fullmatch(label) for label in labels]
+    roles = [match["role"].upper() for match in matches if match]
+    most = 2 * len(roles) > len(of_words) and not {"B", "I"}.isdisjoint(roles)
+    if not most and len(roles) < len(of_words):
+        return [(_PLAIN, label) for label in labels]
+    return [
+        (_ROLES[match["role"].upper()], match["group"])
+        if match
+        else (_PLAIN, OUTSIDE if _NO_LABEL.fullmatch(label) else label)
+        for label, match in zip(labels, matches, strict=True)
+    ]
+
+
+def _all_suffixed(labels: Sequence[str]) -> bool:
+    """Tell whether roles stand behind groups: in all labels, and a B and an I of some group."""
+    matches = [_SUFFIXED.fullmatch(label) for label in labels]
+    found = {(match["group"], match["role"].upper()) for match in matches if match}
+    return all(matches) and any((group, "I") in found for group, role in found if role == "B")

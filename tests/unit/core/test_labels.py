@@ -53,13 +53,71 @@ def test_a_label_continues_an_entity_as_its_scheme_says(labels, previous, curren
         (["", "_", "O", "B-PER"], ("PER",)),
         (["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "DATE"], ("PER", "LOC", "DATE")),
         (["O", "E-mail", "U-turn", "name"], ("E-mail", "U-turn", "name")),
-        (["LABEL_0", "LABEL_1"], ("LABEL_0", "LABEL_1")),
+        (["O", "vitamin-B", "hepatitis-B"], ("vitamin-B", "hepatitis-B")),
         (["NOUN", "[PAD]", "X"], ("NOUN", "[PAD]", "X")),
         (["O", "S-PER", "B-PER", "I-PER", "E-PER"], ("PER",)),
     ],
 )
 def test_a_prefix_is_stripped_only_where_most_labels_have_one(labels, groups):
     assert scheme_of(labels).groups == groups
+
+
+def of_types(types: str, roles: str, form: str = "{}-{}") -> list[str]:
+    return [form.format(role, name) for name in types.split() for role in roles]
+
+
+UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PRON PROPN PUNCT SCONJ SYM VERB X"
+PUBLIC = {  # the labels of public checkpoints, by their config.json
+    "FacebookAI/xlm-roberta-large-finetuned-conll02-dutch": (
+        ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"],
+        "LOC MISC ORG PER",
+    ),
+    "dslim/distilbert-NER": (["O", *of_types("PER ORG LOC MISC", "BI")], "PER ORG LOC MISC"),
+    "CATIE-AQ/NERmembert2-4entities": (["O", "PER", "ORG", "LOC", "MISC"], "PER ORG LOC MISC"),
+    "EvanD/dutch-ner-xlm-conll2003": (
+        ["<unk>", "O", *of_types("ORG MISC PER LOC", "SBEI"), "<START>", "<STOP>"],
+        "ORG MISC PER LOC",
+    ),
+    "lst-nectec/HoogBERTa-NER-lst20": (
+        ["<s>", "<pad>", "</s>", "<unk>", "O", *of_types("ORG PER LOC MEA", "BIE", "{}_{}")],
+        "ORG PER LOC MEA",
+    ),
+    "monologg/koelectra-small-finetuned-naver-ner": (
+        ["O", *(f"{name}-{role}" for name in ("PER", "FLD", "AFW") for role in "BI")],
+        "PER FLD AFW",
+    ),
+    "bltlab/queryner-bert-base-uncased": (
+        ["O", *of_types("UoM color core_product_type", "BI")],
+        "UoM color core_product_type",
+    ),
+    "tartuNLP/EstBERT_UPOS_128": (UPOS.split(), UPOS),
+    "wietsedv/bert-base-dutch-cased-finetuned-udlassy-pos": (
+        ["O", *UPOS.lower().split()],
+        UPOS.lower(),
+    ),
+    "dominguesm/canarim-bert-postag-nheengatu": (of_types(UPOS, "B"), UPOS),
+    "KoichiYasuoka/roberta-large-english-upos": (  # words of several tokens have roles, others none
+        ["ADJ", "ADP+DET", *of_types("ADJ ADP ADP+NOUN", "BI")],
+        "ADJ ADP+DET ADP ADP+NOUN",
+    ),
+    "virtual-human-chc/prot_bert_bfd_ss3": (["E", "C", "H"], "E C H"),
+    "yitengm/bert-finetunes-ner": (["LABEL_0", "LABEL_1", "LABEL_2"], "LABEL_0 LABEL_1 LABEL_2"),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_labels_as_they_are_in_the_wild(name):
+    labels, groups = PUBLIC[name]
+    assert scheme_of(labels).groups == tuple(groups.split())
+
+
+def test_a_suffix_tells_where_entities_begin():
+    scheme = scheme_of(["O", "PER-B", "PER-I"])
+    assert scheme.continues(np.array([1, 2, 2]), np.array([2, 2, 1])).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_label_ids_with_gaps_are_refused():
