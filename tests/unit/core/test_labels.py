@@ -69,7 +69,7 @@ def of_types(types: str, roles: str, form: str = "{}-{}") -> list[str]:
 UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PRON PROPN PUNCT SCONJ SYM VERB X"
 PUBLIC = {  # the labels of public checkpoints, by their config.json
     "FacebookAI/xlm-roberta-large-finetuned-conll02-dutch": (
-        ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"],
+        [*of_types("LOC MISC ORG PER", "BI"), "O"],
         "LOC MISC ORG PER",
     ),
     "dslim/distilbert-NER": (["O", *of_types("PER ORG LOC MISC", "BI")], "PER ORG LOC MISC"),
