@@ -39,14 +39,13 @@ from spark_entities.jobs.enrichment.prepare import (
     check_model,
     check_table,
     hold,
-    new_run_id,
     prepare,
 )
 from spark_entities.jobs.enrichment.skip_existing import drop_existing
 from spark_entities.jobs.output.mentions import check_parts
 from spark_entities.jobs.output.publish import read_output, stage
 from spark_entities.jobs.output.run_folders import RunFolders
-from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.output.run_record import RunRecord, new_run_id
 from spark_entities.jobs.report.content import read_content
 from spark_entities.jobs.report.page import make_page, page_path, save_page
 from spark_entities.jobs.report.terminal import print_documents, print_summary

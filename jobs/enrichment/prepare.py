@@ -9,7 +9,6 @@ held, and is called once more then.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -36,7 +35,7 @@ from spark_entities.jobs.output.filesystem import LOCAL
 from spark_entities.jobs.output.mentions import check_layout
 from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
-from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.output.run_record import RunRecord, new_run_id
 from spark_entities.jobs.spark.preflight import (
     Finding,
     check_settings,
@@ -45,6 +44,7 @@ from spark_entities.jobs.spark.preflight import (
 )
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes, make_session
+from spark_entities.jobs.spark.trial import try_model
 from spark_entities.jobs.tables.columns import check_columns, group_columns
 from spark_entities.jobs.tables.reading import check_all_read, check_input, read_input
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
@@ -154,6 +154,7 @@ def set_up(
     checkpoint = check_setup(config)
     session = spark or make_session(config.spark, program)
     warnings = check_settings(session_properties(session), checkpoint, config.spark.allow)
+    try_model(session, checkpoint)
     return Setup(spark=session, config=config, checkpoint=checkpoint, warnings=warnings)
 
 
@@ -243,8 +244,3 @@ def hold(prepared: Prepared) -> Iterator[Prepared]:
         held = replace(prepared, output=output, quarantine=apart[0] if apart else None)
         check_outputs(held)
         yield held
-
-
-def new_run_id() -> str:
-    """Name a run by its time, with a letter first, so that readers take it for a string."""
-    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

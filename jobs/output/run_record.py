@@ -6,8 +6,10 @@ Must not import: Spark, torch, transformers.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 
 RECORD = "_run.json"
 PAGE = "_report.html"
@@ -53,3 +55,8 @@ class RunRecord:
     def to_json(self) -> str:
         """Write the record out."""
         return json.dumps(self.told(), indent=1)
+
+
+def new_run_id() -> str:
+    """Name a run by its time, with a letter first, so that readers take it for a string."""
+    return f"run-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

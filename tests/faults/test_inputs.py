@@ -89,7 +89,13 @@ def test_a_file_of_other_types_fails_the_run_and_leaves_the_old_output(
 
 
 @pytest.mark.fault("the C locale", "a file, and a partition, whose names are not ASCII")
-@pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {}], ids=["LC_ALL=C", "none set"])
+@pytest.mark.parametrize(
+    "locale",
+    [
+        pytest.param({"LC_ALL": "C"}, id="LC_ALL=C"),
+        pytest.param({}, id="none set", marks=pytest.mark.slow),
+    ],
+)
 def test_files_are_found_whatever_the_locale(tmp_path, locale):
     for name, word in (("Ede/a", "Emma"), ("Ede/één", "Anna"), ("Köln/b", "Bram")):
         path = tmp_path / "in" / f"stad={name}.json"

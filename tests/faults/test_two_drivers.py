@@ -45,6 +45,7 @@ def test_of_two_drivers_the_second_is_refused_and_the_first_publishes(spark, tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("two live incremental runs", "the second starts when the first is at a batch")
 def test_of_two_incremental_runs_each_document_is_published_once(spark, tmp_path, capsys):
     for part in range(2):

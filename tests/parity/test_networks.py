@@ -10,17 +10,13 @@ EQUAL_LENGTHS = "equal; batches of equal length"
 @pytest.mark.parametrize(
     ("family", "result"),
     [
-        ("bert", "equal"),
         ("big_bird", EQUAL_LENGTHS),  # changes its attention at some length, and keeps it
         ("convbert", EQUAL_LENGTHS),  # convolves what stands beside padding
-        ("deberta-v2", "equal"),
         ("fnet", EQUAL_LENGTHS),  # takes no mask
         ("funnel", EQUAL_LENGTHS),
         ("gpt2", "equal"),  # says n_positions
         ("lilt", "equal"),  # counts positions from its padding token
         ("longformer", "equal"),
-        ("mpnet", "equal"),
-        ("t5", "equal"),
         ("xlnet", "equal; token types"),
     ],
 )

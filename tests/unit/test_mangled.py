@@ -114,7 +114,7 @@ def test_a_mangled_configuration_is_refused_in_words(tmp_path, layer):
         if layer == "values":
             read_config(["--config", str(path)], EvaluateConfig)
 
-    assert try_all(500, read) > 200
+    assert try_all(400, read) > 160
 
 
 @pytest.mark.fault("mangled files", "thousands of them, cut and overwritten at random")

@@ -9,9 +9,9 @@ from safetensors.numpy import load_file, save_file
 
 from spark_entities.jobs.config import EnrichConfig, OutputSection
 from spark_entities.jobs.enrich import enrich, main, run
-from spark_entities.jobs.enrichment.prepare import new_run_id
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.publish import find_output, stage
+from spark_entities.jobs.output.run_record import new_run_id
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.errors import ConfigError, PublishError
 

@@ -78,7 +78,7 @@ def overlap(read: list[str], written: str) -> bool:
 
 
 @pytest.mark.fault("places that overlap", "by links, patterns, braces and spellings, at random")
-@settings(max_examples=150)
+@settings(max_examples=80)
 @example(["{ab,to_b}", "a"], ["to_b", "a"], "{0}/{1}", "{0}/{1}")  # a link in what is matched
 @given(read=patterns, written=names, spelling=spellings, other=spellings)
 def test_no_output_is_accepted_that_the_input_overlaps(spark, root, read, written, spelling, other):
@@ -97,7 +97,7 @@ def test_no_output_is_accepted_that_the_input_overlaps(spark, root, read, writte
 
 
 @pytest.mark.fault("places that overlap", "two outputs, or pages, spelled at random")
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(first=names, second=names, spelling=spellings)
 def test_no_two_places_to_write_to_are_accepted_in_one_another(
     spark, root, first, second, spelling
