@@ -5,14 +5,19 @@ Must not import: torch, transformers. Runs on Spark Connect.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
 from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
+from spark_entities.jobs.tables.columns import names_are_data
 from spark_entities.udfs.errors import ConfigError
 
 _QUIET = {"logServerErrorDetail": "false"}  # else errors quote rows
@@ -61,30 +66,45 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         key, value = ("path", section.path) if section.path else ("table", section.table)
         raise ConfigError(
             f"input.{key}={value!r} cannot be read as {section.format} ({name_error(error)}). "
-            f"{_what_to_do(error)}"
+            f"{_what_to_do(error, section)}"
         ) from None
 
 
-def _what_to_do(error: Exception) -> str:
+def _what_to_do(error: Exception, section: InputSection) -> str:
     """Say what mends an input that Spark does not read, by the condition that it names."""
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     told = error.getMessageParameters() or {} if isinstance(error, PySparkException) else {}
+    kind = told.get("parquetType", "TIME")
     if condition == "COLUMN_ALREADY_EXISTS":
+        name = "A column" if names_are_data(section) else f"The column {told.get('columnName')}"
         return (
-            f"The column {told.get('columnName')} stands there twice, in capitals or not. Rename "
-            f"one, or set spark.sql.caseSensitive in spark.config to 'true'."
+            f"{name} stands there twice, in capitals or not. Rename one, or set "
+            f"spark.sql.caseSensitive in spark.config to 'true'."
         )
-    if condition == "PARQUET_TYPE_ILLEGAL" and "NANOS" in (kind := told.get("parquetType", "")):
+    if condition == "PARQUET_TYPE_ILLEGAL" and "TIMESTAMP(NANOS" in kind:
         return (
-            f"It has a column of type {kind}. Set spark.sql.legacy.parquet.nanosAsLong in "
+            f"{_unreadable(section)} of type {kind}. Set spark.sql.legacy.parquet.nanosAsLong in "
             f"spark.config to 'true', by which it is read as a whole number of nanoseconds."
         )
     if condition in ("PARQUET_TYPE_ILLEGAL", "UNSUPPORTED_TIME_TYPE"):
         return (
-            f"It has a column of type {told.get('parquetType', 'TIME')}, which this Spark does not "
-            f"read. Write the files without it, or as another type."
+            f"{_unreadable(section)} of type {kind}, which this Spark does not read. Write the "
+            f"files without it, or as another type."
         )
     return "Check the name, and input.format."
+
+
+def _unreadable(section: InputSection) -> str:
+    """Name the columns of a local Parquet file that Spark does not read."""
+    place = Path(re.sub("^file:(//)?", "", str(section.path)))
+    files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
+    names = [field.name for file in files[:1] for field in pq.read_schema(file) if _is_odd(field)]
+    return f"It has columns ({', '.join(names)})" if names else "It has a column"
+
+
+def _is_odd(field: pa.Field) -> bool:
+    nanoseconds = pa.types.is_timestamp(field.type) and field.type.unit == "ns"
+    return bool(nanoseconds or pa.types.is_time(field.type) or pa.types.is_float16(field.type))
 
 
 def check_all_read(df: DataFrame, section: InputSection) -> None:

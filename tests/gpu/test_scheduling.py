@@ -47,6 +47,7 @@ def test_tasks_of_a_resource_profile_compute_on_the_gpu_it_gives_them():
     assert result["again"] == {"rows": 32, "loads": {"cuda:4": 0, "cuda:6": 0}}
 
 
+@pytest.mark.slow  # tests/faults/test_broken_executors.py breaks one too
 def test_a_gpu_that_fails_costs_a_worker_and_no_row():
     result = run("failing_gpu")
     assert result["before"] == {"rows": 8, "loads": {"cuda:4": 1}}

@@ -240,12 +240,12 @@ CASES = {
         "Java runs with ANSI_X3.4-1968, in which it passes over them", stands=in_the_c_locale
     ),
     "a column of nanoseconds": Case(
-        "has a column of type INT64 (TIMESTAMP(NANOS,false)). Set spark.sql.legacy.parquet.nanos",
+        "It has columns (at) of type INT64 (TIMESTAMP(NANOS,false)). Set spark.sql.legacy.parq",
         *PARQUET,
         stands=write_parquet(at=pa.array([1], pa.timestamp("ns"))),
     ),
     "a column of a time of day": Case(
-        "has a column of type INT32 (TIME(MILLIS,false)), which this Spark does not read",
+        "It has columns (at) of type INT32 (TIME(MILLIS,false)), which this Spark does not read",
         *PARQUET,
         stands=write_parquet(at=pa.array([1], pa.time32("ms"))),
     ),

@@ -124,6 +124,7 @@ def test_a_batch_whose_failures_were_written_apart_is_not_so_twice(
     assert spark.read.parquet(str(tmp_path / "bad")).count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.fault("files of odd ages", "dated weeks ago, in the future, and touched")
 def test_the_age_of_a_file_does_not_matter(spark, tmp_path, enrich):
     arguments, add = enrich

@@ -81,5 +81,6 @@ def test_the_guide_says_what_works(seen):
     assert seen["guide"]["rows"] == 1
 
 
+@pytest.mark.slow
 def test_the_quickstart_notebook_runs_on_a_server_too(server):
     assert shown(execute(SPARK_REMOTE=server)) == shown(read())

@@ -78,9 +78,13 @@ def test_flop_are_two_a_weight_and_token_and_those_of_attention():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["sweep", "--documents", "3", "--budgets", "256", "512"], "padded tokens"),
+        pytest.param(
+            ["sweep", "--documents", "3", "--budgets", "256", "512"],
+            "padded tokens",
+            marks=pytest.mark.slow,
+        ),
         (["engine", "--model", "tiny", "--documents", "3", "--batch-sizes", "2"], "of matmul"),
-        (["profile", "--words", "300"], "from Arrow to Arrow"),
+        pytest.param(["profile", "--words", "300"], "from Arrow to Arrow", marks=pytest.mark.slow),
     ],
 )
 def test_the_engine_is_measured_without_spark(arguments, said):
