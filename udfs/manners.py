@@ -53,7 +53,7 @@ def ask(network: PreTrainedModel, frame: Frame, max_positions: int, num_ids: int
     asked = _Asked(network, frame, num_ids)
     try:
         short = asked.say(_SHORT)
-    except (RuntimeError, NotImplementedError) as error:
+    except RuntimeError as error:
         if "not implemented for" not in str(error):
             raise
         log.info("%s cannot be asked in %s here.", type(network).__name__, network.dtype)

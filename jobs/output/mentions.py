@@ -113,8 +113,13 @@ def check_parts(documents: DataFrame, partition_by: Sequence[str]) -> None:
 
     """
     strings = {field.name for field in documents.schema if isinstance(field.dataType, T.StringType)}
-    for name in strings.intersection(partition_by):
-        if not documents.where(F.col(quoted(name)).isin("", NO_VALUE)).isEmpty():
+    names = [name for name in partition_by if name in strings]
+    if not names:
+        return
+    nameless = [F.bool_or(F.col(quoted(name)).isin("", NO_VALUE)).alias(name) for name in names]
+    found = documents.select(*nameless).collect()[0]
+    for name in names:
+        if found[name]:
             raise PublishError(
                 f"output.partition_by names {name!r}, which is empty in some documents: as the "
                 f"name of a folder that is read as null. Nothing was published; give those "

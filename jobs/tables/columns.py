@@ -63,7 +63,8 @@ def check_columns(df: DataFrame, section: InputSection, scheme: LabelScheme) -> 
             f"not string. Choose a column of strings, or cast it first."
         )
     added = {name.lower() for name in added_columns(scheme)}
-    clashes = [name for name in fields if name.lower() in added or is_internal(name)]
+    lowered = {name: name.lower() for name in fields}
+    clashes = [name for name, low in lowered.items() if low in added or low.startswith(INTERNAL)]
     if clashes:
         raise ConfigError(
             f"the input already has the columns {', '.join(clashes)}, which this job adds. "
@@ -100,11 +101,6 @@ def names_are_data(section: InputSection) -> bool:
     """Tell whether names of columns are read from where texts are, too."""
     given = {key.lower(): value.lower() for key, value in section.options.items()}
     return section.format == "csv" and given.get("header", "false") != "false"
-
-
-def is_internal(name: str) -> bool:
-    """Tell whether a name is one of those that plans of this package use for themselves."""
-    return name.lower().startswith(INTERNAL)
 
 
 def quoted(column: str) -> str:

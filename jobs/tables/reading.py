@@ -114,7 +114,7 @@ def check_all_read(df: DataFrame, section: InputSection) -> None:
         ConfigError: if some have a folder's name as a value (`month=05`), and others have none.
 
     """
-    scan = find_scan(df)
+    scan = _find_scan(df)
     if scan is None or scan.relation().location().sizeInBytes() == bytes_to_read(df):
         return
     raise ConfigError(
@@ -126,11 +126,11 @@ def check_all_read(df: DataFrame, section: InputSection) -> None:
 
 def bytes_to_read(df: DataFrame) -> int | None:
     """Return how many bytes there are in the files that a table reads, if it reads files."""
-    scan = find_scan(df)
+    scan = _find_scan(df)
     return None if scan is None else int(scan.selectedPartitions().totalFileSize())
 
 
-def find_scan(df: DataFrame) -> Any:
+def _find_scan(df: DataFrame) -> Any:
     """Find the node of the physical plan that reads files; nothing if it is another that reads."""
     leaf = df._jdf.queryExecution().sparkPlan().collectLeaves().apply(0)
     return leaf if leaf.getClass().getSimpleName() == "FileSourceScanExec" else None

@@ -83,17 +83,19 @@ def test_batches_cost_least(lengths, budget, cost, expected):
     assert [batch.tolist() for batch in plan(lengths, budget, cost)] == expected
 
 
+OVERLAPPING = Windows(
+    starts=np.array([0, 2]),
+    ends=np.array([3, 4]),
+    owned_starts=np.array([0, 3]),
+    owned_ends=np.array([3, 4]),
+    row_splits=np.array([0, 2]),
+)
+
+
 def test_windows_are_laid_out_between_their_special_tokens():
-    windows = Windows(
-        starts=np.array([0, 2]),
-        ends=np.array([3, 4]),
-        owned_starts=np.array([0, 3]),
-        owned_ends=np.array([3, 4]),
-        row_splits=np.array([0, 2]),
-    )
     frame = Frame(prefix_ids=np.array([90]), suffix_ids=np.array([91, 92]), pad_token_id=7)
     batch = lay_out(
-        np.array([10, 11, 12, 13], dtype=np.int32), windows, np.array([0, 1]), frame, width=6
+        np.array([10, 11, 12, 13], dtype=np.int32), OVERLAPPING, np.array([0, 1]), frame, width=6
     )
     assert batch.input_ids.tolist() == [[90, 10, 11, 12, 91, 92], [90, 12, 13, 91, 92, 7]]
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 0]]
@@ -102,19 +104,12 @@ def test_windows_are_laid_out_between_their_special_tokens():
 
 
 def test_types_are_laid_out_beside_their_tokens():
-    windows = Windows(
-        starts=np.array([0, 2]),
-        ends=np.array([3, 4]),
-        owned_starts=np.array([0, 3]),
-        owned_ends=np.array([3, 4]),
-        row_splits=np.array([0, 2]),
-    )
     types = TokenTypes(prefix=np.array([5]), text=6, suffix=np.array([7, 8]), padding=9)
     frame = Frame(
         prefix_ids=np.array([90]), suffix_ids=np.array([91, 92]), pad_token_id=7, types=types
     )
     ids, rows = np.array([10, 11, 12, 13], dtype=np.int32), np.array([0, 1])
-    batch = lay_out(ids, windows, rows, frame, width=7)
+    batch = lay_out(ids, OVERLAPPING, rows, frame, width=7)
     assert batch.input_ids.tolist() == [[90, 10, 11, 12, 91, 92, 7], [90, 12, 13, 91, 92, 7, 7]]
     assert batch.token_type_ids.tolist() == [[5, 6, 6, 6, 7, 8, 9], [5, 6, 6, 7, 8, 9, 9]]
 
