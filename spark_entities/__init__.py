@@ -19,7 +19,7 @@ from spark_entities.udfs.errors import (
     ModelLoadError,
     PublishError,
 )
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 
 if TYPE_CHECKING:
     from spark_entities.jobs.config import EnrichConfig, read_config
@@ -38,6 +38,7 @@ __all__ = [
     "ModelLoadError",
     "ModelOptions",
     "PublishError",
+    "RedactOptions",
     "TokenClassifier",
     "enrich",
     "keep_workers",

@@ -1,6 +1,6 @@
 """The engine: `encode`, `forward`, `decode`, and the model they share.
 
-Enters: texts. Leaves: one Arrow struct a text, of the type `results.result_type(strategy)`.
+Enters: texts. Leaves: one Arrow struct a text, of the type `results.result_type`.
 Must not import: pyspark.
 
     encode   text ▶ token ids + character offsets ▶ windows
@@ -25,7 +25,7 @@ from spark_entities.udfs.core.words import find_words
 from spark_entities.udfs.errors import InferenceError
 from spark_entities.udfs.forward import Launched, launch
 from spark_entities.udfs.model import LoadedModel, load_model
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 from spark_entities.udfs.pipeline import Classified, Pipeline
 
 
@@ -42,6 +42,7 @@ class TokenClassifier:
 
     model: LoadedModel
     options: ClassifyOptions
+    redact: RedactOptions | None = None
 
     @classmethod
     def load(
@@ -49,6 +50,8 @@ class TokenClassifier:
         model_options: ModelOptions | None = None,
         classify_options: ClassifyOptions | None = None,
         device: str | None = None,
+        *,
+        redact: RedactOptions | None = None,
     ) -> TokenClassifier:
         """Load a model, by default the bundled one, on a GPU if there is one.
 
@@ -56,17 +59,21 @@ class TokenClassifier:
             model_options: which checkpoint; see `ModelOptions`.
             classify_options: how to classify; see `ClassifyOptions`.
             device: as torch names it, `cpu` or `cuda:1`.
+            redact: which mentions to take out of the texts; see `RedactOptions`.
 
         Raises:
             ModelLoadError: if the checkpoint is missing, incomplete or inconsistent.
-            ConfigError: if the stride does not fit the model's window.
+            ConfigError: if the stride does not fit the model's window, or it does not know a group.
 
         """
         model = load_model(model_options or ModelOptions(), device)
-        return cls(model=model, options=classify_options or ClassifyOptions())
+        return cls(model=model, options=classify_options or ClassifyOptions(), redact=redact)
 
     def __post_init__(self) -> None:
         self.options.check_window(self.model.capacity)
+        self.options.check_groups(self.model.scheme.groups)
+        if self.redact is not None:
+            self.redact.check_fits(self.options.aggregation_strategy, self.model.scheme.groups)
 
     @property
     def buffer_chars(self) -> int:
@@ -130,7 +137,7 @@ class TokenClassifier:
         """Join tokens to words and words to entities, over whole documents."""
         strategy = self.options.aggregation_strategy
         scheme = replace(self.model.scheme, merges_plain=self.options.merge_plain_labels)
-        entities, splits = find_entities(encoding.tokens, predictions, scheme, strategy)
+        entities = find_entities(encoding.tokens, predictions, scheme, strategy)
         offsets = whole_characters(encoding.text, entities.offsets)
         entities = replace(entities, offsets=offsets)
-        return make_rows(encoding, entities, splits, scheme, strategy)
+        return make_rows(encoding, entities, scheme, self.options, self.redact)

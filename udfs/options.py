@@ -5,16 +5,20 @@ Must not import: pyspark, torch, transformers.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
 from spark_entities.udfs.errors import ConfigError
 
 AggregationStrategy = Literal["none", "simple", "first", "average", "max"]
+RedactionStyle = Literal["label", "mask", "pseudonym"]
 Precision = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 BUNDLED = "bundled"
+_KEY_BYTES = 16
 
 _Value = TypeVar("_Value")
 
@@ -82,6 +86,14 @@ class ClassifyOptions:
         5_000_000,
         "Longer documents get an error; a worker's memory grows with its longest document.",
     )
+    labels: tuple[str, ...] | None = _setting(
+        None, "Entity groups to keep, such as PER and LOC; all of the model's when absent."
+    )
+    min_score: float | Mapping[str, float] = _setting(
+        0.0,
+        "Entities of a lower score are left out: one number, 0 to 1, or a number for each group "
+        "that is named, such as `{PER: 0.9}`.",
+    )
     buffer_chars: int | None = _setting(
         None, "Characters of text that are classified together; chosen by device when absent."
     )
@@ -99,6 +111,42 @@ class ClassifyOptions:
         _check_at_least("classify.buffer_chars", self.buffer_chars, 1)
         if self.max_window_tokens is not None:
             self.check_window(self.max_window_tokens)
+        if self.labels is not None and not self.labels:
+            raise ConfigError(
+                "classify.labels is empty. Name some groups, or leave it out for all."
+            )
+        for group, score in self._min_scores.items():
+            _check_share(f"classify.min_score{group and '.'}{group}", score)
+
+    @property
+    def _min_scores(self) -> Mapping[str, float]:
+        """The least score by group; one for all has no name."""
+        return self.min_score if isinstance(self.min_score, Mapping) else {"": self.min_score}
+
+    @property
+    def chooses(self) -> bool:
+        """Whether some entities that are found may be left out."""
+        return self.labels is not None or any(self._min_scores.values())
+
+    def least_score(self, group: str) -> float:
+        """Return the score that an entity of a group needs: infinity, where the group is not kept.
+
+        >>> ClassifyOptions(min_score={"PER": 0.9}).least_score("LOC")
+        0.0
+        """
+        if self.labels is not None and group not in self.labels:
+            return math.inf
+        return self._min_scores.get(group, self._min_scores.get("", 0.0))
+
+    def check_groups(self, groups: Sequence[str]) -> None:
+        """Check that the model knows the groups that are named.
+
+        Raises:
+            ConfigError: naming those that it has.
+
+        """
+        check_known("classify.labels", self.labels or (), groups)
+        check_known("classify.min_score", filter(None, self._min_scores), groups)
 
     def window_tokens(self, capacity: int) -> int:
         """Return the tokens of one window of a model.
@@ -125,6 +173,62 @@ class ClassifyOptions:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactOptions:
+    """Which mentions are taken out of the texts, and what stands in their place."""
+
+    groups: tuple[str, ...]
+    style: RedactionStyle = "label"
+    min_score: float = 0.0
+    key: bytes | None = field(default=None, repr=False)  # of pseudonyms
+    hides_words: bool = False  # whether entities, too, have what stands in the place of their words
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            raise ConfigError("redact.groups is empty. Name the groups to take out of the texts.")
+        _check_choice("redact.style", self.style, get_args(RedactionStyle))
+        _check_share("redact.min_score", self.min_score)
+        if (self.style == "pseudonym") != (self.key is not None):
+            raise ConfigError(
+                f"redact.style={self.style!r} {'without' if self.key is None else 'with'} "
+                f"redact.key: give a key with 'pseudonym', and with it alone."
+            )
+        if self.key is not None and len(self.key) < _KEY_BYTES:
+            raise ConfigError(
+                f"redact.key is of {len(self.key)} bytes, and can be guessed. Give {_KEY_BYTES} "
+                f"or more, such as what `openssl rand -hex 32` prints."
+            )
+
+    def check_fits(self, strategy: AggregationStrategy, groups: Sequence[str]) -> None:
+        """Check that there are mentions to redact, of groups that the model knows.
+
+        Raises:
+            ConfigError: if the strategy gives tokens, or a group is not one of the model's.
+
+        """
+        check_known("redact.groups", self.groups, groups)
+        if strategy == "none":
+            raise ConfigError(
+                "redact.groups with classify.aggregation_strategy='none', which gives tokens and "
+                "no mentions. Set it to first, simple, average or max."
+            )
+
+
+def check_known(key: str, named: Iterable[str], groups: Sequence[str]) -> None:
+    """Refuse a group that is not one of the model's.
+
+    Raises:
+        ConfigError: naming those that it has.
+
+    """
+    unknown = [group for group in named if group not in groups]
+    if unknown:
+        raise ConfigError(
+            f"{key} names {', '.join(map(repr, unknown))}, which the model does not know. Its "
+            f"groups: {', '.join(groups)}."
+        )
+
+
 def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(
@@ -135,3 +239,8 @@ def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
 def _check_at_least(key: str, value: int | None, least: int) -> None:
     if value is not None and value < least:
         raise ConfigError(f"{key}={value} is below {least}. Set it to {least} or more.")
+
+
+def _check_share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ConfigError(f"{key}={value} is out of range. Set it to a number from 0 to 1.")

@@ -109,7 +109,7 @@ class Pipeline:
             reason = _reason(error)
         if len(texts) == 1:
             log.warning("A document failed: %s.", reason)
-            rows = make_error_row(reason, classifier.options.aggregation_strategy)
+            rows = make_error_row(reason, classifier.options, classifier.redact)
             return Classified(rows=rows, cost=Cost())
         log.warning("%d documents failed together (%s); trying halves.", len(texts), reason)
         middle = len(texts) // 2

@@ -15,7 +15,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -27,7 +27,7 @@ from spark_entities.udfs.core.records import Cost
 from spark_entities.udfs.core.results import result_type
 from spark_entities.udfs.device import Device
 from spark_entities.udfs.memory import return_memory
-from spark_entities.udfs.options import AggregationStrategy, ClassifyOptions, ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 from spark_entities.udfs.task import executor_folder, limit_threads, settle_in, task_device
 
 if TYPE_CHECKING:
@@ -50,21 +50,31 @@ _models: dict[tuple[ModelOptions, str], LoadedModel] = {}
 _lock = threading.Lock()
 
 
-def metered_type(strategy: AggregationStrategy) -> pa.StructType:
+def metered_type(options: ClassifyOptions, redact: RedactOptions | None = None) -> pa.StructType:
     """Return the type of the UDF's rows: the engine's, with the metrics of the buffer they open."""
-    return pa.struct([*result_type(strategy), ("metrics", METRICS_TYPE)])
+    return pa.struct([*result_type(options, redact), ("metrics", METRICS_TYPE)])
 
 
 def classify_batches(
     batches: Iterable[Sequence[str | None]],
     model_options: ModelOptions,
     classify_options: ClassifyOptions,
+    redact: RedactOptions | None = None,
+    texts_per_row: int = 1,
 ) -> Iterator[pa.StructArray]:
     """Classify the texts of a partition, in order, with the model of this worker.
 
     Batches are gathered into buffers of `classify.buffer_chars`, so that windows of similar length
     find each other; yields one array a buffer, of `metered_type`. Nothing is loaded for a
     partition without rows.
+
+    Args:
+        batches: of texts; where a row has several, they stand one after another.
+        model_options: which model.
+        classify_options: how to classify.
+        redact: which mentions to take out of the texts.
+        texts_per_row: how many texts stay together in one buffer.
+
     """
     filled = (batch for batch in batches if len(batch))
     first = next(filled, None)
@@ -74,28 +84,38 @@ def classify_batches(
     model, device, loading = task_model(model_options)
     from spark_entities.udfs.classifier import TokenClassifier
 
-    classifier = TokenClassifier(model=model, options=classify_options)
-    texts = chain([first], filled)
-    buffers = gather(texts, classifier.buffer_chars, classifier.first_buffer_chars)
+    classifier = TokenClassifier(model=model, options=classify_options, redact=redact)
+    sizes = classifier.buffer_chars, classifier.first_buffer_chars
+    buffers = gather(chain([first], filled), *sizes, texts_per_row)
     for classified in classifier.classify_buffers(buffers):
         metrics = asdict(classified.cost + loading) | {"device": device.name}
         loading = Cost()  # it is reported once
         return_memory()
-        yield _with_metrics(classified.rows, metrics, classify_options.aggregation_strategy)
+        column = pa.array([metrics, *[None] * (len(classified.rows) - 1)], METRICS_TYPE)
+        yield pa.StructArray.from_arrays(
+            [*classified.rows.flatten(), column],
+            fields=list(metered_type(classify_options, redact)),
+        )
 
 
 def gather(
-    batches: Iterable[Sequence[str | None]], buffer_chars: int, first_chars: int | None = None
+    batches: Iterable[Sequence[str | None]],
+    buffer_chars: int,
+    first_chars: int | None = None,
+    texts_per_row: int = 1,
 ) -> Iterator[list[str | None]]:
-    """Regroup batches into buffers of `buffer_chars` characters, each row counting one more.
+    """Regroup batches into buffers of `buffer_chars` characters, each text counting one more.
 
-    A batch of Arrow's may be many buffers, or a part of one. Every row comes once, in order. With
+    A batch of Arrow's may be many buffers, or a part of one. Every text comes once, in order. With
     `first_chars`, the first buffer has so many, and each after it twice as many as the one before.
+    No buffer ends between the texts of a row.
 
     >>> list(gather([["ab", None], ["c"], [], ["defg", "h"]], 5))
     [['ab', None, 'c'], ['defg'], ['h']]
     >>> [len(buffer) for buffer in gather([["a"] * 20], 16, first_chars=4)]
     [2, 4, 8, 6]
+    >>> list(gather([["abc", "d", "e", "f"]], 3, texts_per_row=2))
+    [['abc', 'd'], ['e', 'f']]
     """
     buffer: list[str | None] = []
     most = first_chars or buffer_chars
@@ -103,7 +123,7 @@ def gather(
     for text in chain.from_iterable(batches):
         buffer.append(text)
         size += 1 + len(text or "")
-        if size >= most:
+        if size >= most and len(buffer) % texts_per_row == 0:
             yield buffer
             buffer, size, most = [], 0, min(2 * most, buffer_chars)
     if buffer:
@@ -144,12 +164,3 @@ def _nearest(options: ModelOptions) -> ModelOptions:
     if executor is None or not name.is_absolute() or not (executor / name.name).is_dir():
         return options
     return replace(options, name=str((executor / name.name).absolute()))
-
-
-def _with_metrics(
-    rows: pa.StructArray, metrics: Mapping[str, object], strategy: AggregationStrategy
-) -> pa.StructArray:
-    column = pa.array([metrics, *[None] * (len(rows) - 1)], METRICS_TYPE)
-    return pa.StructArray.from_arrays(
-        [*rows.flatten(), column], fields=list(metered_type(strategy))
-    )

@@ -22,7 +22,7 @@ from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.core.records import Vocabulary
 from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.model import LoadedModel
-from spark_entities.udfs.options import ClassifyOptions
+from spark_entities.udfs.options import ClassifyOptions, RedactOptions
 
 LABELS = {0: "O", 1: "B-PER", 2: "I-PER", 3: "B-LOC", 4: "I-LOC"}
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -74,6 +74,7 @@ def make_classifier(
     max_positions: int = 512,
     poison: str | None = None,
     memory_tokens: int = sys.maxsize,
+    redact: RedactOptions | None = None,
     **options: object,
 ) -> TokenClassifier:
     """Make a classifier that gives each piece of `script` its label, and `O` to all others."""
@@ -104,7 +105,8 @@ def make_classifier(
             word_start_ids=np.zeros(len(vocabulary), dtype=bool),
         ),
     )
-    return TokenClassifier(model=model, options=ClassifyOptions(**{"stride": 0, **options}))  # type: ignore[arg-type]
+    classify = ClassifyOptions(**{"stride": 0, **options})  # type: ignore[arg-type]
+    return TokenClassifier(model=model, options=classify, redact=redact)
 
 
 def found(classifier: TokenClassifier, text: str) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Turn one label a token into entities, over a whole buffer of documents at once.
 
 Enters: tokens with their words, and the model's prediction for each.
-Leaves: entities as flat arrays, and how many each document has.
+Leaves: entities as flat arrays.
 
 Strategies are named and meant as in transformers' `TokenClassificationPipeline`; what is a word is
 decided in `words`, not by the tokenizer (transformers issues #11887, #12593, #23322, #27876).
@@ -32,11 +32,8 @@ class _Elements:
 
 def find_entities(
     tokens: Tokens, predictions: Predictions, scheme: LabelScheme, strategy: AggregationStrategy
-) -> tuple[Entities, Ints]:
-    """Decode the entities of a buffer of documents.
-
-    Returns the entities and their row splits, (num_documents + 1,).
-    """
+) -> Entities:
+    """Decode the entities of a buffer of documents."""
     elements = _ELEMENTS[strategy](tokens, predictions)
     row = np.searchsorted(tokens.row_splits, elements.first_token, side="right") - 1
     inside = scheme.group_ids[elements.label_ids] >= 0
@@ -46,14 +43,14 @@ def find_entities(
     count = np.bincount(entity[inside], minlength=len(first))
     total = np.bincount(entity[inside], weights=elements.scores[inside], minlength=len(first))
     last = first + count - 1
-    entities = Entities(
+    per_row = np.bincount(row[first], minlength=len(tokens.row_splits) - 1)
+    return Entities(
         label_ids=elements.label_ids[first],
         scores=(total / np.maximum(count, 1)).astype(np.float32),
         offsets=np.stack([elements.offsets[first, 0], elements.offsets[last, 1]], axis=1),
         index=elements.first_token[first] - tokens.row_splits[row[first]] + 1,
+        row_splits=np.append(0, np.cumsum(per_row)),
     )
-    per_row = np.bincount(row[first], minlength=len(tokens.row_splits) - 1)
-    return entities, np.concatenate([[0], np.cumsum(per_row)])
 
 
 def _continues(elements: _Elements, row: Ints, scheme: LabelScheme) -> Bools:

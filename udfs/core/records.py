@@ -98,3 +98,19 @@ class Entities:
     scores: Floats  # (num_entities,)
     offsets: Ints  # (num_entities, 2)
     index: Ints  # (num_entities,): the first token's place in its document, from 1
+    row_splits: Ints  # (num_documents + 1,), in entities
+
+    @property
+    def counts(self) -> Ints:
+        """How many each document has: (num_documents,)."""
+        return np.diff(self.row_splits)
+
+    def where(self, kept: Bools) -> Self:
+        """Return those of which it says true: (num_entities,)."""
+        return type(self)(
+            label_ids=self.label_ids[kept],
+            scores=self.scores[kept],
+            offsets=self.offsets[kept],
+            index=self.index[kept],
+            row_splits=np.append(0, np.cumsum(kept))[self.row_splits],
+        )

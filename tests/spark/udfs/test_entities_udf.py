@@ -1,4 +1,5 @@
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
@@ -30,7 +31,7 @@ def classify(spark, texts, kind, strategy="first", num_partitions=2):
     df = spark.createDataFrame(list(enumerate(texts)), "id int, text string")
     udf = make_entities_udf(MODEL, options, kind)
     df = df.repartition(num_partitions).withColumn("result", udf(F.col("text")))
-    assert df.schema["result"].dataType == from_arrow_type(metered_type(strategy))
+    assert df.schema["result"].dataType == from_arrow_type(metered_type(options))
     rows = {row["id"]: row["result"].asDict(recursive=True) for row in df.collect()}
     for row in rows.values():
         row.pop("metrics")
@@ -93,3 +94,51 @@ def test_bytes_that_are_no_utf8_are_read_as_replacement_characters(spark, kind):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ConfigError, match="kind='rdd' is not one of pandas, arrow"):
         make_entities_udf(kind="rdd")
+
+
+@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+def test_several_columns_share_buffers_and_one_model(spark, kind):
+    titles, bodies = TEXTS, TEXTS[::-1]
+    rows = [*zip(range(len(TEXTS)), titles, bodies, strict=True)]
+    df = spark.createDataFrame(rows, "id int, title string, body string").repartition(1)
+    udf = make_entities_udf(MODEL, ClassifyOptions(buffer_chars=50), kind)
+    found = {
+        row["id"]: [result.asDict(recursive=True) for result in row["result"]]
+        for row in df.withColumn("result", udf("title", F.col("body"))).collect()
+    }
+    metrics = [result.pop("metrics") for results in found.values() for result in results]
+    assert sum(each["num_model_loads"] for each in metrics if each) <= 1
+    assert len([each for each in metrics if each]) > 1
+    alone = TokenClassifier.load(MODEL, device="cpu").classify(TEXTS).to_pylist()
+    for row in alone:
+        for entity in row["entities"] or []:
+            entity["score"] = pytest.approx(entity["score"], abs=1e-5)
+    for index in range(len(TEXTS)):
+        assert found[index] == [alone[index], alone[-1 - index]]
+
+
+def test_a_column_that_is_no_string_is_refused_and_not_cast(spark):
+    with pytest.raises(AnalysisException, match="UNEXPECTED_INPUT_TYPE"):
+        spark.range(1).select(make_entities_udf()("id"))
+
+
+def test_a_model_may_be_given_by_its_name(spark):
+    df = spark.createDataFrame([("Emma",)], "text string")
+    row = df.select(make_entities_udf("bundled")("text").alias("r")).collect()[0]
+    assert [entity["word"] for entity in row["r"]["entities"]] == ["Emma"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"model_options": ClassifyOptions()},
+            "model_options is of type ClassifyOptions. Give Mod",
+        ),
+        ({"classify_options": {"stride": 8}}, "classify_options is of type dict. Give ClassifyOpt"),
+        ({"redact": ["PER"]}, "redact is of type list. Give RedactOptions"),
+    ],
+)
+def test_arguments_of_other_types_are_refused(arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        make_entities_udf(**arguments)

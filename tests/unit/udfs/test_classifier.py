@@ -150,3 +150,41 @@ def test_a_document_over_the_limit_gets_an_error_and_the_others_their_entities()
 def test_a_stride_that_does_not_fit_the_model_is_refused():
     with pytest.raises(ConfigError, match=r"stride=8, window=8 tokens\. Set .* to 0\.\.7"):
         make_classifier(SCRIPT, id2label=LABELS, max_positions=10, stride=8)
+
+
+@pytest.mark.parametrize(
+    ("options", "kept", "left_out"),
+    [
+        ({"labels": ("LOC",)}, ["l"], 1),
+        ({"labels": ("LOC",), "min_score": 0.95}, [], 2),
+        ({"min_score": 0.9}, ["j m", "l"], 0),
+        ({"min_score": {"LOC": 0.95}}, ["j m"], 1),
+        ({"labels": ("LOC",), "aggregation_strategy": "none"}, ["l"], 2),
+    ],
+)
+def test_entities_of_other_groups_and_of_low_scores_are_left_out_and_counted(
+    options, kept, left_out
+):
+    classifier = make_classifier(SCRIPT, **options)  # all scores are 0.93
+    rows = classifier.classify(["j m in l", None, "x"]).to_pylist()
+    assert [entity["word"] for entity in rows[0]["entities"]] == kept
+    assert [row["num_left_out"] for row in rows] == [left_out, 0, 0]
+
+
+def test_nothing_is_counted_where_nothing_is_left_out():
+    assert "num_left_out" not in make_classifier(SCRIPT).classify(["j"])[0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"labels": ()}, "classify.labels is empty"),
+        ({"labels": ("PERS",)}, "classify.labels names 'PERS'.*groups: PER, LOC"),
+        ({"min_score": -1.0}, "classify.min_score=-1.0"),
+        ({"min_score": {"PER": 2.0}}, "classify.min_score.PER=2.0"),
+        ({"min_score": {"NO": 0.5}}, "classify.min_score names 'NO'"),
+    ],
+)
+def test_a_choice_of_entities_that_cannot_be_is_refused(options, words):
+    with pytest.raises(ConfigError, match=words):
+        make_classifier(SCRIPT, **options)

@@ -16,7 +16,7 @@ def empty_cache(monkeypatch):
 def run(checkpoint, batches, **options) -> list[dict]:
     classify = ClassifyOptions(stride=0, **options)
     arrays = list(classify_batches(batches, ModelOptions(name=str(checkpoint)), classify))
-    assert all(array.type == metered_type(classify.aggregation_strategy) for array in arrays)
+    assert all(array.type == metered_type(classify) for array in arrays)
     return [row for array in arrays for row in array.to_pylist()]
 
 
