@@ -31,13 +31,8 @@ from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import JDBC, EnrichConfig, read_config
-from spark_entities.jobs.enrichment.prepare import (
-    Setup,
-    check_outputs,
-    prepare,
-    read_documents,
-    set_up,
-)
+from spark_entities.jobs.enrichment.prepare import check_outputs, prepare, read_documents
+from spark_entities.jobs.enrichment.set_up import Setup, set_up
 from spark_entities.jobs.output.lock import check_free
 from spark_entities.jobs.report.terminal import make_console
 from spark_entities.jobs.spark.preflight import weights_bytes
@@ -118,7 +113,7 @@ def _describe(ready: Setup, documents: DataFrame | None) -> Iterator[str]:
 
 def _describe_input(ready: Setup, documents: DataFrame) -> Iterator[str]:
     section = ready.config.input
-    found, wanted = plan_spread(documents, section.min_partitions)
+    found, wanted = plan_spread(documents, section)
     spread = f", to be spread over {wanted}" if found < wanted else ""
     yield f"input: {section.path or section.table}, {found} partitions{spread}"
     if not is_remote() and max(found, wanted) < task_slots(ready.spark):

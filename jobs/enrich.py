@@ -34,13 +34,8 @@ from spark_entities.jobs.enrichment.audit import audit
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics
 from spark_entities.jobs.enrichment.plan import plan
-from spark_entities.jobs.enrichment.prepare import (
-    Prepared,
-    check_model,
-    check_table,
-    hold,
-    prepare,
-)
+from spark_entities.jobs.enrichment.prepare import Prepared, check_table, hold, prepare
+from spark_entities.jobs.enrichment.set_up import check_model
 from spark_entities.jobs.enrichment.skip_existing import drop_existing
 from spark_entities.jobs.output.mentions import check_parts
 from spark_entities.jobs.output.publish import read_output, stage
@@ -50,7 +45,8 @@ from spark_entities.jobs.report.content import read_content
 from spark_entities.jobs.report.page import make_page, page_path, save_page
 from spark_entities.jobs.report.terminal import print_documents, print_summary
 from spark_entities.jobs.spark.progress import show_progress
-from spark_entities.jobs.tables.columns import ENTITY_ERROR, ENTITY_RUN, quoted
+from spark_entities.jobs.tables.columns import without
+from spark_entities.jobs.tables.reading import choose_rows
 from spark_entities.jobs.tables.spreading import spread
 
 log = logging.getLogger("spark_entities.enrich")
@@ -59,7 +55,9 @@ _PROGRAM = "spark-entities enrich"
 
 
 def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
-    """Plan the enrichment of a table: every input column, then the entity columns. Nothing runs.
+    """Plan the enrichment of a table: columns of the input, then the entity columns. Nothing runs.
+
+    Of `config.input`, it heeds what says which columns and rows of a table are meant.
 
     Raises:
         ConfigError: if a column is missing, of another type, or already there.
@@ -68,7 +66,8 @@ def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
     """
     checkpoint = check_model(config)
     check_table(df, config, checkpoint)
-    return plan(df, config, checkpoint, config.run.id or new_run_id())
+    rows = choose_rows(df, config.input)
+    return plan(rows, config, checkpoint, config.run.id or new_run_id())
 
 
 def run(spark: SparkSession, config: EnrichConfig) -> Summary:
@@ -105,20 +104,21 @@ def _publish_new(held: Prepared) -> Metrics:
             observed.append(_publish(held, batch, run_id))
 
     for_each_new_batch(held.documents, held.config.input, held.output, held.settings, publish_batch)
-    return reduce(add, observed, read_metrics({}, held.checkpoint.scheme.groups))
+    return reduce(add, observed, read_metrics({}, held.kept_groups))
 
 
 def _publish(held: Prepared, documents: DataFrame, run_id: str) -> Metrics:
     """Enrich documents and publish the result; return what it gave and cost."""
     config, checkpoint, started = held.config, held.checkpoint, time.monotonic()
+    documents = choose_rows(documents, config.input)
     check_parts(documents, config.output.partition_by)
     entered, classified = Observation(), Observation()
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
-    spread_out = spread(counted, config.input.text_column, config.input.min_partitions)
+    spread_out = spread(counted, config.input)
     result = plan(spread_out, config, checkpoint, run_id, classified)
     with stage(result, held.output, run_id) as staged:
         num_written = staged.documents.count()
-        metrics = read_metrics(classified.get, checkpoint.scheme.groups)
+        metrics = read_metrics(classified.get, held.kept_groups)
         audit(entered.get["documents"], num_written, metrics.failed, config.errors)
         record = staged.complete(held.record(run_id, num_written, metrics.failed))
         _put_apart(held, staged.documents, record)
@@ -135,9 +135,10 @@ def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
     quarantine, run_id = held.quarantine, record.run
     if quarantine is None or quarantine.has(run_id):
         return
-    failed = written.where(F.col(ENTITY_ERROR).isNotNull()).withColumn(ENTITY_RUN, F.lit(run_id))
+    failed = written.where(held.columns.failed())
     if not held.config.errors.quarantine_text:
-        failed = failed.drop(F.col(quoted(held.config.input.text_column)))
+        failed = failed.select(*without(failed, held.config.input.texts))
+    failed = failed.withColumn(held.columns.run, F.lit(run_id))
     with stage(failed, quarantine, run_id) as staged:
         staged.put_in_place(staged.complete(record))
 
@@ -162,10 +163,10 @@ def _make_page(
     """Make the page about a run; none where there is no place for it, or where that fails."""
     if summary.page is None:
         return None
-    config, scheme = prepared.config, prepared.checkpoint.scheme
+    config, columns = prepared.config, prepared.columns
     try:
-        content = read_content(written, config, scheme, failed=summary.failed)
-        return make_page(summary, record, config, content, scheme.group_of)
+        content = read_content(written, config.report, columns, failed=summary.failed)
+        return make_page(summary, record, config, content, prepared.checkpoint.scheme.group_of)
     except Exception as error:  # a page is worth no run
         log.warning("No report could be made of the run (%s).", type(error).__name__)
         return None
@@ -182,10 +183,10 @@ def _main(arguments: Sequence[str]) -> None:
     with show_progress(prepared.spark):
         summary = carry_out(prepared)
     if config.run.show_documents:
-        documents = read_output(prepared.spark, config.output)
+        documents, columns = read_output(prepared.spark, config.output), prepared.columns
         if summary.run_id is not None:
-            documents = documents.where(F.col(ENTITY_RUN) == summary.run_id)
-        print_documents(documents, config.input.text_column, config.run.show_documents)
+            documents = documents.where(F.col(columns.run) == summary.run_id)
+        print_documents(documents, columns.texts, config.run.show_documents)
     print_summary(summary)
 
 

@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import EvaluateConfig, read_config
-from spark_entities.jobs.enrichment.prepare import check_setup
+from spark_entities.jobs.enrichment.set_up import check_setup
 from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.gold import Gold, check_types, load_gold
 from spark_entities.jobs.scoring.predictions import predict_tags

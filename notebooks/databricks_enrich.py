@@ -30,7 +30,8 @@ dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
 from pyspark.sql import functions as F
 
 from spark_entities import EnrichConfig, enrich
-from spark_entities.jobs.enrichment.prepare import new_run_id, read_documents, set_up
+from spark_entities.jobs.enrichment.prepare import new_run_id, read_documents
+from spark_entities.jobs.enrichment.set_up import set_up
 from spark_entities.jobs.tables.columns import quoted
 from spark_entities.jobs.tables.spreading import spread
 
@@ -72,7 +73,7 @@ print(f"{ready.checkpoint.identify()}: {', '.join(ready.checkpoint.scheme.groups
 
 documents = read_documents(ready)
 if config.input.min_partitions:
-    documents = spread(documents, config.input.text_column, config.input.min_partitions)
+    documents = spread(documents, config.input)
 enriched = enrich(documents, config)
 enriched.write.mode(given["mode"]).saveAsTable(given["target"])
 

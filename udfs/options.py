@@ -138,6 +138,10 @@ class ClassifyOptions:
             return math.inf
         return self._min_scores.get(group, self._min_scores.get("", 0.0))
 
+    def kept(self, groups: Sequence[str]) -> list[str]:
+        """Return those of the model's groups that are kept."""
+        return [group for group in groups if self.labels is None or group in self.labels]
+
     def check_groups(self, groups: Sequence[str]) -> None:
         """Check that the model knows the groups that are named.
 

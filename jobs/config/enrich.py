@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from spark_entities.jobs.config.secrets import read_reference
 from spark_entities.jobs.config.sections import (
     ClassifySection,
     ErrorsSection,
     JobConfig,
     ModelSection,
+    RedactSection,
     ReportSection,
     RunSection,
     SparkSection,
@@ -19,7 +21,7 @@ from spark_entities.jobs.config.sections import (
 )
 from spark_entities.jobs.config.tables import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
 from spark_entities.udfs.errors import ConfigError
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 
 
 class EnrichConfig(JobConfig):
@@ -29,10 +31,63 @@ class EnrichConfig(JobConfig):
     output: OutputSection = OutputSection()
     model: ModelSection = Field(default_factory=ModelOptions)
     classify: ClassifySection = Field(default_factory=ClassifyOptions)
+    redact: RedactSection = RedactSection()
     errors: ErrorsSection = ErrorsSection()
     run: RunSection = RunSection()
     report: ReportSection = ReportSection()
     spark: SparkSection = SparkSection()
+
+    def redaction(self) -> RedactOptions | None:
+        """Return what is to be taken out of texts, with the key that is referred to.
+
+        Raises:
+            ConfigError: if there is no such key, or it does not fit.
+
+        """
+        wanted = self.redact
+        if not wanted.groups:
+            return None
+        key = None if wanted.key is None else read_reference("redact.key", wanted.key).encode()
+        return RedactOptions(
+            groups=tuple(wanted.groups),
+            style=wanted.style,
+            min_score=wanted.min_score,
+            key=key,
+            hides_words=self.output.drop_text,
+        )
+
+    @property
+    def keeps_texts(self) -> bool:
+        """Whether the result has the texts of the input."""
+        chosen, texts = self.input.columns, self.input.texts
+        return not self.output.drop_text and (
+            chosen is None or all({name, name.partition(".")[0]} & {*chosen} for name in texts)
+        )
+
+    @model_validator(mode="after")
+    def _check_texts(self) -> EnrichConfig:
+        wanted = {
+            "run.show_documents": self.run.show_documents,
+            "report.samples": self.report.samples,
+            "errors.quarantine_text": self.errors.quarantine_text,
+            "run.skip_existing": self.run.skip_existing,
+        }
+        for key, value in wanted.items():
+            if value and not self.keeps_texts:
+                raise ConfigError(
+                    f"{key}={value} needs the texts in the result, which output.drop_text or "
+                    f"input.columns leave out. Keep them there, or leave {key} out."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_limit(self) -> EnrichConfig:
+        if self.input.limit is not None and self.run.mode == "incremental":
+            raise ConfigError(
+                f"input.limit={self.input.limit} with run.mode='incremental': the documents beyond "
+                f"it would never be read. Set input.max_files_per_batch, or leave it out."
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_incremental(self) -> EnrichConfig:
@@ -96,5 +151,10 @@ class EnrichConfig(JobConfig):
             raise ConfigError(
                 f"run.show_documents={self.run.show_documents} with output.layout='mentions': "
                 f"there are no texts to show. Set it to 0."
+            )
+        if self.redact.groups:
+            raise ConfigError(
+                "redact.groups with output.layout='mentions', which has no texts. Set it to "
+                "'documents'."
             )
         return self

@@ -60,14 +60,25 @@ def _names_secret(before: str, part: str) -> bool:
 
 
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
-    """Refuse a secret that stands in the configuration itself."""
+    """Refuse properties of which one is a secret itself."""
     for key, value in properties.items():
-        if is_secret(key) and not re.fullmatch(_REFERENCE, value):
-            raise ConfigError(
-                f"{key}=… is a secret, and does not belong into a configuration. Set it to "
-                f"env:NAME, an environment variable, or file:PATH, a file that holds it."
-            )
+        if is_secret(key):
+            check_reference(key, value)
     return properties
+
+
+def check_reference(key: str, value: str) -> None:
+    """Refuse a secret that stands in a configuration itself.
+
+    Raises:
+        ConfigError: naming the key.
+
+    """
+    if not re.fullmatch(_REFERENCE, value):
+        raise ConfigError(
+            f"{key}=… is a secret, and does not belong into a configuration. Set it to "
+            f"env:NAME, an environment variable, or file:PATH, a file that holds it."
+        )
 
 
 Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
@@ -83,12 +94,18 @@ def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
 
     """
     return {
-        key: _read_reference(key, value) if is_secret(key) or value.startswith("env:") else value
+        key: read_reference(key, value) if is_secret(key) or value.startswith("env:") else value
         for key, value in properties.items()
     }
 
 
-def _read_reference(key: str, value: str) -> str:
+def read_reference(key: str, value: str) -> str:
+    """Read what is referred to.
+
+    Raises:
+        ConfigError: if it is not there.
+
+    """
     kind, _, name = value.partition(":")
     try:
         return os.environ[name] if kind == "env" else Path(name).read_text("utf-8").strip()

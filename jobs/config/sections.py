@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validato
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from spark_entities.jobs.config.secrets import Properties
+from spark_entities.jobs.config.secrets import Properties, check_reference
 from spark_entities.udfs.errors import ConfigError
-from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactionStyle
 
 Allowed = Literal[
     "tasks-share-gpu",
@@ -158,6 +158,31 @@ class ReportSection(Energy):
 
     samples: int = Field(default=0, ge=0, le=1000)
     """How many documents it shows, with their entities marked."""
+
+
+class RedactSection(Section):
+    """Mentions that are taken out of the texts, in a column `<text>_redacted`."""
+
+    groups: list[str] = []
+    """Groups to redact, such as PER and LOC; no text is redacted when empty."""
+
+    style: RedactionStyle = "label"
+    """What stands in their place: `[PER]`; as many `█` as letters; or a `PER_…` by name and key."""
+
+    min_score: float = Field(default=0, ge=0, le=1)
+    """Mentions of a lower score stay in the text; `classify.min_score` does not count here."""
+
+    key: str | None = None
+    """Key of pseudonyms, 16 bytes or more, as `env:NAME` or `file:PATH`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> RedactSection:
+        if not self.groups and self.model_fields_set:
+            given = ", ".join(f"redact.{name}" for name in sorted(self.model_fields_set))
+            raise ConfigError(f"{given} without redact.groups. Name the groups to redact there.")
+        if self.key is not None:
+            check_reference("redact.key", self.key)
+        return self
 
 
 class SparkSection(Section):

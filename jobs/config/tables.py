@@ -36,16 +36,50 @@ class InputSection(Section):
     """Options of Spark's reader, such as `header: true` for csv; a secret as `env:` or `file:`."""
 
     text_column: str = "text"
-    """The column with the documents."""
+    """The column with the documents; `source.name` is the field of a column that is a struct."""
+
+    text_columns: list[str] = []
+    """Several columns with documents, instead of `text_column`; each has result columns."""
 
     id_column: str | None = None
     """The column by which documents are known: of mentions, and with `run.skip_existing`."""
+
+    where: str | None = None
+    """Condition in Spark's SQL, such as `lang = 'nl'`; other documents are left out."""
+
+    columns: list[str] | None = None
+    """Columns that the result has of the input; all when absent."""
+
+    limit: int | None = Field(default=None, ge=1)
+    """Classify no more documents than so many; which, Spark chooses."""
 
     max_files_per_batch: int = Field(default=1000, ge=1)
     """Files of one batch, with `run.mode: incremental`; a batch is published as a whole."""
 
     min_partitions: int | None = Field(default=None, ge=1)
     """Spread an input of fewer partitions over so many; when absent, one that leaves slots idle."""
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns with documents."""
+        return self.text_columns or [self.text_column]
+
+    @property
+    def texts_key(self) -> str:
+        """The key that names them."""
+        return "input.text_columns" if self.text_columns else "input.text_column"
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> InputSection:
+        if self.text_columns and "text_column" in self.model_fields_set:
+            raise ConfigError(
+                f"input.text_column={self.text_column!r} and input.text_columns="
+                f"{self.text_columns}: leave one of them out."
+            )
+        twice = {name for name in self.text_columns if self.text_columns.count(name) > 1}
+        if twice:
+            raise ConfigError(f"input.text_columns names {', '.join(sorted(twice))} twice.")
+        return self
 
     @model_validator(mode="after")
     def _check_database(self) -> InputSection:
@@ -79,6 +113,12 @@ class OutputSection(Section):
 
     layout: Literal["documents", "mentions"] = "documents"
     """`mentions`: a row for each entity, with the `input.id_column` of its document."""
+
+    prefix: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$")
+    """How the columns that are added begin, such as `pos_`, beside those of another model."""
+
+    drop_text: bool = False
+    """Leave the texts out of the result; of what is redacted, the words of entities too."""
 
     partition_by: list[str] = []
     """Columns of the input, such as a month, by which the files of each run are parted."""

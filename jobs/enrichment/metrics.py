@@ -1,13 +1,15 @@
 """What a run did and what it cost: observed while Spark works, added up, summed up.
 
-Enters: the result column of a plan. Leaves: `Metrics`, and of a whole run its `Summary`.
+Enters: the results in a plan. Leaves: `Metrics`, and of a whole run its `Summary`.
 Must not import: torch, transformers. Runs on Spark Connect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 from typing import Any, Self
 
 from pyspark.sql import Column
@@ -26,6 +28,7 @@ class Metrics(Cost):
     failed: int = 0
     num_tokens: int = 0
     num_windows: int = 0
+    num_left_out: int = 0  # entities of other groups or lower scores than those that are kept
     entities: Mapping[str, int]  # mentions by group
     devices: Sequence[str]  # those that models ran on, as torch names them
     lengths: Sequence[int]  # documents by length, as LENGTH_EDGES cuts it
@@ -64,30 +67,38 @@ class Summary(Metrics):
         return self.num_tokens / self.seconds
 
 
-def observe_metrics(result: str, mentions: Mapping[str, Column]) -> list[Column]:
+def observe_metrics(
+    texts: Sequence[Column], mentions: Sequence[Mapping[str, Column]], *, chooses: bool
+) -> list[Column]:
     """Return what is to be observed of a plan; `read_metrics` reads it.
 
     Args:
-        result: the column with the rows of the UDF.
-        mentions: by group, how many each document has.
+        texts: the results of a row's texts, as the UDF gives them.
+        mentions: of each of them, by group.
+        chooses: whether they tell of entities that were left out.
 
     """
-    of_documents = {name: f"{result}.{name}" for name in ("num_tokens", "num_windows")}
-    of_buffers = {each.name: f"{result}.metrics.{each.name}" for each in fields(Cost)}
-    tokens = F.coalesce(F.col(f"{result}.num_tokens"), F.lit(0))
+    of_texts = ["num_tokens", "num_windows", *(["num_left_out"] if chooses else [])]
+    sums = {name: _total(text[name] for text in texts) for name in of_texts}
+    sums |= {each.name: texts[0]["metrics"][each.name] for each in fields(Cost)}
+    tokens = sums["num_tokens"]
     starts_and_ends = zip(LENGTH_EDGES, [*LENGTH_EDGES[1:], 1 << 62], strict=True)
+    counts = (_total(F.array_size(each[group]) for each in mentions) for group in mentions[0])
     return [
         F.count(F.lit(1)).alias("documents"),
-        F.count(F.col(f"{result}.error")).alias("failed"),
-        *(F.sum(F.col(field)).alias(name) for name, field in (of_documents | of_buffers).items()),
-        F.array_sort(F.collect_set(f"{result}.metrics.device")).alias("devices"),
+        F.count(F.coalesce(*(text["error"] for text in texts))).alias("failed"),
+        *(F.sum(value).alias(name) for name, value in sums.items()),
+        F.array_sort(F.collect_set(texts[0]["metrics"]["device"])).alias("devices"),
         F.array(
             *(F.count_if((tokens >= start) & (tokens < end)) for start, end in starts_and_ends)
         ).alias("lengths"),
-        F.array(*(F.sum(F.coalesce(count, F.lit(0))) for count in mentions.values())).alias(
-            "mentions"
-        ),
+        F.array(*map(F.sum, counts)).alias("mentions"),
     ]
+
+
+def _total(numbers: Iterable[Column]) -> Column:
+    """Add up what the texts of a row have, null for nothing."""
+    return reduce(add, (F.coalesce(number, F.lit(0)) for number in numbers))
 
 
 def read_metrics(observed: Mapping[str, Any], groups: Sequence[str]) -> Metrics:

@@ -1,4 +1,4 @@
-"""The plan of an enrichment: every input column, then the entity columns. Nothing runs.
+"""The plan of an enrichment: columns of the input, then the entity columns. Nothing runs.
 
 Enters: a table that was checked. Leaves: a DataFrame, and what is to be observed of it.
 Must not import: torch, transformers. Runs on Spark Connect.
@@ -6,20 +6,15 @@ Must not import: torch, transformers. Runs on Spark Connect.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrichment.metrics import observe_metrics
-from spark_entities.jobs.tables.columns import (
-    ENTITIES,
-    ENTITY_ERROR,
-    ENTITY_MODEL,
-    ENTITY_RUN,
-    INTERNAL,
-    group_columns,
-    quoted,
-)
+from spark_entities.jobs.tables.columns import INTERNAL, carried_columns, field, quoted, without
+from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.entities_udf import make_entities_udf
@@ -35,32 +30,52 @@ def plan(
     observation: Observation | None = None,
 ) -> DataFrame:
     """Plan the enrichment of a table that was checked; an observation gets the metrics."""
-    scheme, by_label = checkpoint.scheme, config.classify.aggregation_strategy == "none"
-    columns = group_columns(scheme)
-    mentions = {group: _mentions(group, scheme, by_label=by_label) for group in scheme.groups}
-    entities_of = make_entities_udf(checkpoint.pin(), config.classify)
-    result = df.withColumn(_RESULT, entities_of(F.col(quoted(config.input.text_column))))
+    scheme, section = checkpoint.scheme, config.input
+    columns = ResultColumns.of(config, scheme.groups)
+    entities_of = make_entities_udf(checkpoint.pin(), config.classify, redact=config.redaction())
+    texts = (field(df, name) for name in section.texts)
+    result = df.withColumn(_RESULT, entities_of(*texts))
+    rows = [F.col(_RESULT)]
+    if columns.several:
+        rows = [F.col(_RESULT)[index] for index in range(len(columns.texts))]
+    by_label = config.classify.aggregation_strategy == "none"
+    mentions = [_mentions(row, columns.texts[0], scheme, by_label=by_label) for row in rows]
     if observation is not None:
-        counts = {group: F.array_size(found) for group, found in mentions.items()}
-        result = result.observe(observation, *observe_metrics(_RESULT, counts))
+        metrics = observe_metrics(rows, mentions, chooses=config.classify.chooses)
+        result = result.observe(observation, *metrics)
+    dropped = section.texts if config.output.drop_text else []
+    carried = df.select(*map(quoted, carried_columns(df, section)))
+    results = zip(columns.texts, rows, mentions, strict=True)
     return result.select(
-        *(F.col(quoted(name)) for name in df.columns),
-        F.col(f"{_RESULT}.entities").alias(ENTITIES),
-        *(_surface_forms(mentions[group]).alias(name) for name, group in columns.items()),
-        F.col(f"{_RESULT}.error").alias(ENTITY_ERROR),
-        F.lit(checkpoint.identify()).alias(ENTITY_MODEL),
-        F.lit(run_id).alias(ENTITY_RUN),
+        *without(carried, dropped),
+        *(column for each in results for column in _columns(*each)),
+        F.lit(checkpoint.identify()).alias(columns.model),
+        F.lit(run_id).alias(columns.run),
     )
 
 
-def _mentions(group: str, scheme: LabelScheme, *, by_label: bool) -> Column:
-    """Choose the entities of a group; with strategy `none`, they carry labels in its place."""
-    field, names = "entity_group", [group]
-    if by_label:
-        index = scheme.groups.index(group)
-        labels = zip(scheme.labels, scheme.group_ids, strict=True)
-        field, names = "entity", [label for label, of in labels if of == index]
-    return F.filter(F.col(f"{_RESULT}.entities"), lambda entity: entity[field].isin(names))
+def _columns(text: TextColumn, row: Column, mentions: Mapping[str, Column]) -> Iterator[Column]:
+    """Make the columns of one text, `text.added`."""
+    yield row["entities"].alias(text.entities)
+    for name, group in text.by_group.items():
+        yield _surface_forms(mentions[group]).alias(name)
+    yield row["error"].alias(text.error)
+    if text.redacted is not None:
+        yield row["redacted"].alias(text.redacted)
+        yield row["redactions"].alias(text.redactions)
+
+
+def _mentions(
+    row: Column, text: TextColumn, scheme: LabelScheme, *, by_label: bool
+) -> dict[str, Column]:
+    """Choose the entities of each group; with strategy `none`, they carry labels in its place."""
+    key = "entity" if by_label else "entity_group"
+
+    def mentions_of(group: str) -> Column:
+        names = scheme.labels_of(group) if by_label else [group]
+        return F.filter(row["entities"], lambda entity: entity[key].isin(names))
+
+    return {group: mentions_of(group) for group in text.groups}
 
 
 def _surface_forms(mentions: Column) -> Column:

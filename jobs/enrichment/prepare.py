@@ -9,16 +9,15 @@ held, and is called once more then.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import EnrichConfig, EvaluateConfig, OutputSection, resolve_secrets
+from spark_entities.jobs.config import EnrichConfig, OutputSection, resolve_secrets
 from spark_entities.jobs.enrichment.file_names import check_names
 from spark_entities.jobs.enrichment.incremental import check_goes_on, check_grows
 from spark_entities.jobs.enrichment.places import (
@@ -28,6 +27,7 @@ from spark_entities.jobs.enrichment.places import (
     places_of_input,
     places_of_output,
 )
+from spark_entities.jobs.enrichment.set_up import Setup, set_up
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
 from spark_entities.jobs.output.base import Output
@@ -36,32 +36,15 @@ from spark_entities.jobs.output.mentions import check_layout
 from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord, new_run_id
-from spark_entities.jobs.spark.preflight import (
-    Finding,
-    check_settings,
-    own_properties,
-    session_properties,
-)
 from spark_entities.jobs.spark.progress import show_progress
-from spark_entities.jobs.spark.session import check_publishes, make_session
-from spark_entities.jobs.spark.trial import try_model
-from spark_entities.jobs.tables.columns import check_columns, group_columns
-from spark_entities.jobs.tables.reading import check_all_read, check_input, read_input
-from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
+from spark_entities.jobs.spark.session import check_publishes
+from spark_entities.jobs.tables.columns import check_columns
+from spark_entities.jobs.tables.reading import check_all_read, check_input, choose_rows, read_input
+from spark_entities.jobs.tables.result_columns import ResultColumns
+from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
 
 _OUTPUT_KEYS = "output.path", "errors.quarantine_path"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
-    """A session, and a model that its workers can load."""
-
-    spark: SparkSession
-    config: EnrichConfig
-    checkpoint: Checkpoint
-    warnings: Sequence[Finding]
-    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +106,7 @@ def prepare(
     quarantine = None
     if config.errors.quarantine_path is not None:
         apart = OutputSection(path=config.errors.quarantine_path, mode="append")
-        quarantine = find_output(ready.spark, apart, config.input.id_column)
+        quarantine = find_output(ready.spark, apart, ready.columns)
     prepared = Prepared(
         spark=ready.spark,
         config=config,
@@ -132,7 +115,7 @@ def prepare(
         started=ready.started,
         documents=documents,
         run_id=config.run.id or new_run_id(),
-        output=find_output(ready.spark, config.output, config.input.id_column),
+        output=find_output(ready.spark, config.output, ready.columns, config.input.id_column),
         quarantine=quarantine,
         settings=settings_of(config, ready.checkpoint),
     )
@@ -140,37 +123,6 @@ def prepare(
     if not prepared.is_broken():
         check_outputs(prepared)
     return prepared
-
-
-def set_up(
-    spark: SparkSession | None, config: EnrichConfig, *, program: str = "spark-entities"
-) -> Setup:
-    """Make sure that workers of a session can load the model, and compute as they should.
-
-    Raises:
-        ConfigError, ModelLoadError: if they cannot.
-
-    """
-    checkpoint = check_setup(config)
-    session = spark or make_session(config.spark, program)
-    warnings = check_settings(session_properties(session), checkpoint, config.spark.allow)
-    try_model(session, checkpoint)
-    return Setup(spark=session, config=config, checkpoint=checkpoint, warnings=warnings)
-
-
-def check_setup(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
-    """Find the model, and hold what is configured of Spark against it; no session is needed."""
-    checkpoint = check_model(config)
-    check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
-    return checkpoint
-
-
-def check_model(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
-    """Find the model, and check that its windows and groups can be used."""
-    checkpoint = find_checkpoint(config.model)
-    config.classify.check_window(checkpoint.read_capacity())
-    group_columns(checkpoint.scheme)
-    return checkpoint
 
 
 def read_documents(ready: Setup) -> DataFrame:
@@ -188,8 +140,10 @@ def read_documents(ready: Setup) -> DataFrame:
 
 
 def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> None:
-    """Check that a table has its documents, and no column that the job adds."""
-    check_columns(df, config.input, checkpoint.scheme)
+    """Check that a table has what is asked of it, and no column that the job adds."""
+    choose_rows(df, config.input)
+    added = ResultColumns.of(config, checkpoint.scheme.groups).added
+    check_columns(df, config.input, added)
     check_layout(df, config)
 
 

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from spark_entities.jobs.config import InputSection
 from spark_entities.jobs.enrichment.settings import Settings, digest
 from spark_entities.jobs.output.run_folders import RunFolders
-from spark_entities.jobs.tables.columns import INTERNAL, check_column, quoted
+from spark_entities.jobs.tables.columns import INTERNAL, check_column, field, quoted
 from spark_entities.udfs.errors import ConfigError
 
 _ID, _HASH = f"{INTERNAL}id", f"{INTERNAL}hash"
@@ -55,7 +55,7 @@ def drop_existing(
 
     Args:
         documents: the input, at which `check_existing` has looked.
-        section: how it is read; names the columns of id and text.
+        section: how it is read; names the columns of id and texts.
         output: where earlier runs stand.
         settings: what results depend on.
 
@@ -63,11 +63,11 @@ def drop_existing(
     standing = _read_existing(documents, output, settings)
     if standing is None:
         return documents
-    identifier, text = (
-        F.col(quoted(name)) for name in (str(section.id_column), section.text_column)
-    )
-    keys = standing.select(identifier.alias(_ID), F.xxhash64(text).alias(_HASH))
-    same = identifier.eqNullSafe(F.col(_ID)) & (F.xxhash64(text) == F.col(_HASH))
+    identifier = F.col(quoted(str(section.id_column)))
+    texts = [field(documents, name) for name in section.texts]
+    text = F.xxhash64(*texts, *(each.isNull() for each in texts))  # which passes over nulls
+    keys = standing.select(identifier.alias(_ID), text.alias(_HASH))
+    same = identifier.eqNullSafe(F.col(_ID)) & (text == F.col(_HASH))
     return documents.join(keys, same, "left_anti")
 
 

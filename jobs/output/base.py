@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 from spark_entities.jobs.config import OutputSection
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import Lock, hold
+from spark_entities.jobs.tables.result_columns import ResultColumns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,15 @@ class Output(ABC):
 
     spark: SparkSession
     section: OutputSection
+    columns: ResultColumns
     id_column: str | None  # of the documents
     path: str  # qualified, with its scheme; of a table that Spark places, one that stands for it
     files: FileSystem
     lock: Lock | None = None  # none until it is held
+
+    def run_folder(self, run_id: str) -> str:
+        """Name the folder of a run."""
+        return f"{self.columns.run}={run_id}"
 
     def beside(self, role: str) -> str:
         """Return the hidden folder beside the output that is used in some role."""

@@ -22,15 +22,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_entities.jobs.config import JDBC
-from spark_entities.jobs.output.mentions import kept_columns
+from spark_entities.jobs.output.mentions import mention_columns
 from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
-from spark_entities.jobs.tables.columns import ENTITY_MODEL, ENTITY_RUN, quoted
+from spark_entities.jobs.tables.columns import quoted
 from spark_entities.jobs.tables.reading import jdbc_options
 from spark_entities.udfs.errors import ConfigError, PublishError
-
-_ADDED = ("word", "score", "start", "end", ENTITY_MODEL, ENTITY_RUN)
-_TYPES = {"createTableColumnTypes": f"{ENTITY_RUN} VARCHAR(100)"}  # some compare no long strings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +36,8 @@ class DatabaseTable(TransactionalTable):
 
     @property
     def _options(self) -> dict[str, str]:
-        return {**_TYPES, **jdbc_options(self.section.options), "dbtable": self.name}
+        types = {"createTableColumnTypes": f"{self.columns.run} VARCHAR(100)"}  # to be compared
+        return {**types, **jdbc_options(self.section.options), "dbtable": self.name}
 
     def read(self) -> DataFrame:
         """Read the table."""
@@ -62,7 +60,7 @@ class DatabaseTable(TransactionalTable):
                 f"output.table={self.name!r} has rows and output.mode is 'error'. Set output.mode "
                 f"to 'append' to add a run, or to 'overwrite' to replace all rows."
             )
-        wanted = [*kept_columns(self.section, self.id_column), *_ADDED]
+        wanted = [*mention_columns(self), self.columns.run]
         missing = [name for name in wanted if name not in found]
         if missing:
             raise ConfigError(
@@ -72,8 +70,8 @@ class DatabaseTable(TransactionalTable):
 
     def put_in_place(self, staging: str, run_id: str) -> None:
         """Fill a table beside this one, and copy it in one transaction."""
-        folder = f"{staging}/{ENTITY_RUN}={run_id}"
-        rows = storable(self.spark.read.parquet(folder).withColumn(ENTITY_RUN, F.lit(run_id)))
+        rows = self.spark.read.parquet(f"{staging}/{self.run_folder(run_id)}")
+        rows = storable(rows.withColumn(self.columns.run, F.lit(run_id)))
         beside = f"{self.name}_staging"
         try:
             self._save(rows, beside, "overwrite")

@@ -8,36 +8,62 @@ Connect.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_entities.jobs.config import MENTIONS, EnrichConfig, InputSection, OutputSection
-from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_MODEL, check_column, quoted
+from spark_entities.jobs.config import MENTIONS, EnrichConfig, OutputSection
+from spark_entities.jobs.tables.columns import carried_columns, check_column, quoted
+from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import ConfigError, PublishError
+
+if TYPE_CHECKING:
+    from spark_entities.jobs.output.base import Output
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of null
 _PARTS = (T.StringType, T.IntegralType, T.DateType, T.BooleanType)
+_OF_COLUMN = "text_column"
 _OF_MENTIONS = {"entity_group", "entity", "score", "index", "word", "start", "end"}
 
 
-def make_mentions(documents: DataFrame, kept: Sequence[str]) -> DataFrame:
+def make_mentions(documents: DataFrame, columns: ResultColumns, kept: Sequence[str]) -> DataFrame:
     """Lay out enriched documents as mentions, a row each; those without any have no row.
 
     Args:
-        documents: with the columns `entities` and `entity_model`.
+        documents: with their entities.
+        columns: in which these are; where several have texts, a mention tells of which it is.
         kept: columns of the document that its mentions repeat, first of all its id.
 
     """
-    columns = [F.col(quoted(name)) for name in kept]
-    return documents.select(*columns, F.inline(ENTITIES), ENTITY_MODEL)
+    found = [
+        _marked(documents, text.entities, text.name if columns.several else None)
+        for text in columns.texts
+    ]
+    repeated = [F.col(quoted(name)) for name in kept]
+    return documents.select(*repeated, F.inline(F.concat(*found)), quoted(columns.model))
 
 
-def count_mentions(documents: DataFrame, mentions: DataFrame) -> int:
+def _marked(documents: DataFrame, entities: str, of: str | None) -> Column:
+    """Return a column of entities, none of them null, each with the column that it is of."""
+    kind = documents.schema[entities].dataType
+    assert isinstance(kind, T.ArrayType)
+    assert isinstance(kind.elementType, T.StructType)
+    names, found = kind.elementType.names, F.coalesce(F.col(quoted(entities)), F.array().cast(kind))
+    mark = [] if of is None else [F.lit(of).alias(_OF_COLUMN)]
+    return F.transform(
+        found, lambda each: F.struct(*mark, *(each[name].alias(name) for name in names))
+    )
+
+
+def count_mentions(documents: DataFrame, columns: ResultColumns, mentions: DataFrame) -> int:
     """Count the mentions that were written, and refuse fewer or more than the documents have."""
-    sizes = F.sum(F.coalesce(F.array_size(ENTITIES), F.lit(0)))
-    wanted = documents.select(F.coalesce(sizes, F.lit(0)).alias("mentions")).collect()[0][0]
+    sizes = (F.coalesce(F.array_size(quoted(text.entities)), F.lit(0)) for text in columns.texts)
+    total = F.coalesce(F.sum(reduce(add, sizes)), F.lit(0))
+    wanted = documents.select(total.alias("mentions")).collect()[0][0]
     written = mentions.count()
     if written != wanted:
         raise PublishError(
@@ -51,6 +77,13 @@ def kept_columns(section: OutputSection, id_column: str | None) -> list[str]:
     return list(dict.fromkeys([str(id_column), *section.partition_by]))
 
 
+def mention_columns(output: Output) -> list[str]:
+    """Name the columns of a mention that a table must have to take it, but for the run."""
+    of = [_OF_COLUMN] if output.columns.several else []
+    kept = kept_columns(output.section, output.id_column)
+    return [*kept, *of, "word", "score", "start", "end", output.columns.model]
+
+
 def check_layout(df: DataFrame, config: EnrichConfig) -> None:
     """Refuse columns of the input that the output cannot be parted by, or mentions known by.
 
@@ -58,18 +91,20 @@ def check_layout(df: DataFrame, config: EnrichConfig) -> None:
         ConfigError: naming the column and the ones there are.
 
     """
-    for field in df.schema:
+    for name in carried_columns(df, config.input):
+        field = df.schema[name]
         if _has_interval(field.dataType):
             raise ConfigError(
                 f"the input's column {field.name!r} is of type {field.dataType.simpleString()}, "
                 f"which Parquet does not hold. Leave it out, or cast it to a string first."
             )
     for name in config.output.partition_by:
-        _check_partition(df, config.input, name)
+        _check_partition(df, config, name)
     if config.output.layout == MENTIONS:
         check_column(df, config.input, "input.id_column", config.input.id_column)
         kept = kept_columns(config.output, config.input.id_column)
-        clashes = [name for name in kept if name.lower() in _OF_MENTIONS]
+        taken = _OF_MENTIONS | ({_OF_COLUMN} if config.input.text_columns else set())
+        clashes = [name for name in kept if name.lower() in taken]
         if clashes:
             raise ConfigError(
                 f"output.layout='mentions': the columns {', '.join(clashes)} of the input would "
@@ -91,16 +126,13 @@ def _has_interval(kind: T.DataType) -> bool:
     return isinstance(kind, T.CalendarIntervalType)
 
 
-def _check_partition(df: DataFrame, section: InputSection, name: str) -> None:
-    check_column(df, section, "output.partition_by", name)
-    fields, text_column = (
-        {each.name: each.dataType for each in df.schema.fields},
-        section.text_column,
-    )
-    if name == text_column or not isinstance(fields[name], _PARTS):
+def _check_partition(df: DataFrame, config: EnrichConfig, name: str) -> None:
+    check_column(df, config.input, "output.partition_by", name)
+    kind, is_text = df.schema[name].dataType, name in config.input.texts
+    if is_text or not isinstance(kind, _PARTS):
         raise ConfigError(
-            f"output.partition_by names {name!r}, a column of type {fields[name].simpleString()}"
-            f"{' with the texts' if name == text_column else ''}. Its values name folders: choose "
+            f"output.partition_by names {name!r}, a column of type {kind.simpleString()}"
+            f"{' with the texts' if is_text else ''}. Its values name folders: choose "
             f"a column of short strings, whole numbers, dates or booleans."
         )
 

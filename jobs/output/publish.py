@@ -26,25 +26,33 @@ from spark_entities.jobs.output.mentions import (
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
 from spark_entities.jobs.output.transactional import TransactionalTable
-from spark_entities.jobs.tables.columns import ENTITY_RUN
+from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import PublishError
 
 _KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
 
 
-def find_output(spark: SparkSession, section: OutputSection, id_column: str | None) -> Output:
+def find_output(
+    spark: SparkSession,
+    section: OutputSection,
+    columns: ResultColumns,
+    id_column: str | None = None,
+) -> Output:
     """Find an output, which may not be there yet.
 
     Args:
         spark: a classic session.
         section: where it is.
+        columns: that a result has beside those of the input.
         id_column: of the documents.
 
     """
     files = FileSystem(spark, section.staged_beside)
     path = files.qualify(section.staged_beside)
     kind = _KINDS.get(section.format, TransactionalTable)
-    return kind(spark=spark, section=section, id_column=id_column, path=path, files=files)
+    return kind(
+        spark=spark, section=section, columns=columns, id_column=id_column, path=path, files=files
+    )
 
 
 def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
@@ -70,14 +78,19 @@ class Staged:
             PublishError: if mentions were lost or doubled.
 
         """
-        section = self.output.section
+        section, columns = self.output.section, self.output.columns
         mentions = None
         if section.layout == MENTIONS:
-            rows = make_mentions(self.documents, kept_columns(section, self.output.id_column))
+            kept = kept_columns(section, self.output.id_column)
+            rows = make_mentions(self.documents, columns, kept)
             written = _write(rows, self.folder, section, self.output.staged_parts)
-            mentions = count_mentions(self.documents, written)
+            mentions = count_mentions(self.documents, columns, written)
         return replace(
-            record, layout=section.layout, partition_by=section.partition_by, mentions=mentions
+            record,
+            layout=section.layout,
+            partition_by=section.partition_by,
+            text_columns=columns.several,
+            mentions=mentions,
         )
 
     def put_in_place(self, record: RunRecord, page: str | None = None) -> None:
@@ -94,7 +107,7 @@ def stage(result: DataFrame, output: Output, run_id: str) -> Iterator[Staged]:
     """Write a result beside its output, for as long as it takes to look at it and put it in place.
 
     Args:
-        result: with its `entity_run` column, which becomes the name of the folder.
+        result: with the column of its run, which becomes the name of the folder.
         output: held.
         run_id: the run.
 
@@ -102,13 +115,13 @@ def stage(result: DataFrame, output: Output, run_id: str) -> Iterator[Staged]:
         PublishError: if what was written is not what was planned.
 
     """
-    section, folder = output.section, f"{ENTITY_RUN}={run_id}"
+    section, folder = output.section, output.run_folder(run_id)
     by_mention = section.layout == MENTIONS
     staging = output.beside(f"staging-{run_id}")
     documents = f"{staging}-documents" if by_mention else staging
     try:
         parts = () if by_mention else output.staged_parts
-        written = _write(result.drop(ENTITY_RUN), f"{documents}/{folder}", section, parts)
+        written = _write(result.drop(output.columns.run), f"{documents}/{folder}", section, parts)
         yield Staged(output=output, run_id=run_id, folder=f"{staging}/{folder}", documents=written)
     finally:
         for each in {staging, documents}:

@@ -16,7 +16,7 @@ from pyspark.errors import PySparkException
 
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
-from spark_entities.jobs.tables.columns import ENTITY_RUN, quoted_table
+from spark_entities.jobs.tables.columns import quoted_path
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 
@@ -31,7 +31,7 @@ class RunFolders(Output):
 
     def folder(self, run_id: str) -> str:
         """Return the folder of a run."""
-        return f"{self.path}/{ENTITY_RUN}={run_id}"
+        return f"{self.path}/{self.run_folder(run_id)}"
 
     def stands(self) -> bool:
         """Tell whether there is a result, of whatever run."""
@@ -39,7 +39,7 @@ class RunFolders(Output):
 
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here."""
-        return self.files.exists(f"{self._standing()}/{ENTITY_RUN}={run_id}")
+        return self.files.exists(f"{self._standing()}/{self.run_folder(run_id)}")
 
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
@@ -61,7 +61,8 @@ class RunFolders(Output):
     def records(self) -> dict[str, RunRecord]:
         """Return the records of the runs that were published here, by their folders."""
         names = self.files.children(self._standing())
-        folders = [f"{self._standing()}/{name}" for name in names if name.startswith(ENTITY_RUN)]
+        runs = [name for name in names if name.startswith(self.run_folder(""))]
+        folders = [f"{self._standing()}/{name}" for name in runs]
         return {folder: self._record(f"{folder}/{RECORD}") for folder in folders}
 
     def _record(self, path: str) -> RunRecord:
@@ -92,10 +93,10 @@ class RunFolders(Output):
                 f"'append' to add a run, 'overwrite' to replace all, or choose another path."
             )
         if section.mode == "append" and not all(
-            name.startswith(f"{ENTITY_RUN}=") for name in names
+            name.startswith(self.run_folder("")) for name in names
         ):
             raise ConfigError(
-                f"output.path={path!r} holds other things than runs ({ENTITY_RUN}=…), so "
+                f"output.path={path!r} holds other things than runs ({self.run_folder('…')}), so "
                 f"nothing can be appended. Choose another path, or set output.mode to 'overwrite'."
             )
         if section.mode == "append":
@@ -110,7 +111,7 @@ class RunFolders(Output):
         if not files.exists(self.path):
             files.rename(staging, self.path)
         elif mode == "append":
-            files.rename(f"{staging}/{ENTITY_RUN}={run_id}", self.folder(run_id))
+            files.rename(f"{staging}/{self.run_folder(run_id)}", self.folder(run_id))
         elif mode == "overwrite":
             replaced = self.beside(f"replaced-{run_id}")
             files.rename(self.path, replaced)
@@ -127,18 +128,23 @@ class RunFolders(Output):
 
     def _check_alike(self) -> None:
         """Refuse to add a run to others that lie in another way: no reader takes them together."""
+        lies = {
+            "output.layout": self.section.layout,
+            "output.partition_by": self.section.partition_by,
+            "input.text_columns": self.columns.several,
+        }
         for folder, record in self.records().items():
-            for key in ("layout", "partition_by"):
-                before, now = getattr(record, key), getattr(self.section, key)
+            for key, now in lies.items():
+                before = getattr(record, key.partition(".")[2])
                 if [*before] != [*now]:
                     raise ConfigError(
-                        f"output.{key}={now!r}, but {folder} lies there by {before!r}. Set it to "
+                        f"{key}={now!r}, but {folder} lies there by {before!r}. Set it to "
                         f"that, or choose another output.path."
                     )
 
     def _check_location(self, table: str) -> None:
         """Refuse the name of a table that lies elsewhere."""
-        described = self.spark.sql(f"DESCRIBE TABLE EXTENDED {quoted_table(table)}")
+        described = self.spark.sql(f"DESCRIBE TABLE EXTENDED {quoted_path(table)}")
         rows = described.where("col_name = 'Location'").collect()
         location = rows[0]["data_type"] if rows else None
         if location is None or self.files.qualify(location) != self.path:
@@ -149,7 +155,7 @@ class RunFolders(Output):
 
     def _register(self, table: str) -> None:
         """Have the catalog know the runs that are there, and no others."""
-        catalog, name = self.spark.catalog, quoted_table(table)
+        catalog, name = self.spark.catalog, quoted_path(table)
         if not self.files.exists(self.path):
             return
         try:

@@ -30,6 +30,7 @@ class RunRecord:
     settings: str = ""  # digest of all that results depend on
     layout: str = "documents"
     partition_by: Sequence[str] = ()
+    text_columns: Sequence[str] = ()  # where there are several
     mentions: int | None = None  # how many rows, where they are laid out by mention
 
     @classmethod

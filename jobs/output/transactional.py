@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from spark_entities.jobs.config import resolve_secrets
 from spark_entities.jobs.output.base import Output
-from spark_entities.jobs.tables.columns import ENTITY_RUN
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 
@@ -29,11 +28,11 @@ class TransactionalTable(Output):
 
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here; one without rows has left no trace."""
-        return self.stands() and not self.read().where(F.col(ENTITY_RUN) == run_id).isEmpty()
+        return self.stands() and not self.read().where(F.col(self.columns.run) == run_id).isEmpty()
 
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
-        return self.name if run_id is None else f"{self.name}, {ENTITY_RUN}={run_id}"
+        return self.name if run_id is None else f"{self.name}, {self.run_folder(run_id)}"
 
     def check(self) -> None:
         """Refuse a table that stands already, where the mode does not allow it."""
@@ -49,8 +48,8 @@ class TransactionalTable(Output):
         self.check_held()
         if section.mode == "error" and self.stands():
             raise PublishError(f"{self.name} appeared while this run was working; it stays.")
-        rows = self.spark.read.parquet(f"{staging}/{ENTITY_RUN}={run_id}")
-        writer = rows.withColumn(ENTITY_RUN, F.lit(run_id)).write.format(section.format)
+        rows = self.spark.read.parquet(f"{staging}/{self.run_folder(run_id)}")
+        writer = rows.withColumn(self.columns.run, F.lit(run_id)).write.format(section.format)
         writer = writer.mode("overwrite" if section.mode == "overwrite" else "append")
         writer = writer.options(**resolve_secrets(section.options))
         if section.partition_by:

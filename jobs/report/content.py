@@ -7,15 +7,16 @@ Must not import: torch, transformers. Runs on Spark Connect.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from spark_entities.jobs.config import EnrichConfig
-from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_ERROR, group_columns, quoted
-from spark_entities.udfs.core.labels import LabelScheme
+from spark_entities.jobs.config import ReportSection
+from spark_entities.jobs.tables.columns import field, quoted
+from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 
 _REASONS = 20
 _SAMPLE_CHARS = 1000
@@ -40,34 +41,33 @@ class Content:
     """
 
     errors: Counts = ()
-    names: Mapping[str, Counts] = field(default_factory=dict)  # by group
+    names: Mapping[str, Counts] = attribute(default_factory=dict)  # by group
     samples: Sequence[Sample] = ()
 
 
 def read_content(
-    written: DataFrame, config: EnrichConfig, scheme: LabelScheme, *, failed: int
+    written: DataFrame, wanted: ReportSection, columns: ResultColumns, *, failed: int
 ) -> Content:
     """Read from a result what the configuration wants to be told; nothing where nothing failed.
 
     Args:
         written: the result.
-        config: with the numbers of names and of samples.
-        scheme: of the model's labels.
+        wanted: with the numbers of names and of samples.
+        columns: in which the entities are.
         failed: how many documents have an error.
 
     """
-    wanted, text_column = config.report, config.input.text_column
     return Content(
-        errors=read_errors(written) if failed else (),
-        names=read_names(written, group_columns(scheme), wanted.names) if wanted.names else {},
-        samples=read_samples(written, text_column, wanted.samples) if wanted.samples else (),
+        errors=read_errors(written, columns.texts) if failed else (),
+        names=read_names(written, columns.by_group, wanted.names) if wanted.names else {},
+        samples=read_samples(written, columns.texts, wanted.samples) if wanted.samples else (),
     )
 
 
-def read_errors(written: DataFrame) -> Counts:
+def read_errors(written: DataFrame, texts: Sequence[TextColumn]) -> Counts:
     """Count the documents of each reason why there are no entities."""
-    failed = written.where(F.col(ENTITY_ERROR).isNotNull())
-    counts = failed.groupBy(F.col(ENTITY_ERROR).alias("reason")).count()
+    reasons = F.array_compact(F.array_distinct(F.array(*(quoted(text.error) for text in texts))))
+    counts = written.select(F.explode(reasons).alias("reason")).groupBy("reason").count()
     rows = counts.orderBy(F.desc("count"), "reason").limit(_REASONS).collect()
     return [(row["reason"], row["count"]) for row in rows]
 
@@ -82,7 +82,8 @@ def read_names(written: DataFrame, columns: Mapping[str, str], limit: int) -> di
 
     """
     mentions = [_grouped(F.col(quoted(column)), group) for column, group in columns.items()]
-    counts = written.select(F.inline(F.concat(*mentions))).groupBy("group", "name").count()
+    of_document = F.array_distinct(F.concat(*mentions))
+    counts = written.select(F.inline(of_document)).groupBy("group", "name").count()
     place = F.row_number().over(Window.partitionBy("group").orderBy(F.desc("count"), "name"))
     rows = counts.withColumn("place", place).where(F.col("place") <= limit).collect()
     found: dict[str, list[tuple[str, int]]] = {}
@@ -100,21 +101,24 @@ def _grouped(words: Column, group: str) -> Column:
     )
 
 
-def read_samples(written: DataFrame, text_column: str, limit: int) -> list[Sample]:
+def read_samples(written: DataFrame, texts: Sequence[TextColumn], limit: int) -> list[Sample]:
     """Read the beginnings of some documents in which something was found."""
-    rows = (
-        written.where(F.array_size(ENTITIES) > 0)
-        .select(
-            F.substring(F.col(quoted(text_column)), 1, _SAMPLE_CHARS + 1).alias("text"), ENTITIES
+    beginnings = F.array(
+        *(
+            F.struct(
+                F.substring(field(written, text.name), 1, _SAMPLE_CHARS + 1).alias("text"),
+                F.col(quoted(text.entities)).alias("entities"),
+            )
+            for text in texts
         )
-        .take(limit)
     )
-    return [_sample(row) for row in rows]
+    found = written.select(F.inline(beginnings)).where(F.array_size("entities") > 0)
+    return [_sample(row) for row in found.take(limit)]
 
 
 def _sample(row: Row) -> Sample:
     """Cut a document where it gets long, but through no entity."""
-    text, entities = row["text"], row[ENTITIES]
+    text, entities = row["text"], row["entities"]
     end = min(len(text), _SAMPLE_CHARS)
     end = min([end, *(e["start"] for e in entities if e["start"] < end < e["end"])])
     inside = [e for e in entities if e["end"] <= end]

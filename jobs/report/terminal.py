@@ -6,8 +6,9 @@ Must not import: torch, transformers.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from rich.box import ROUNDED
 from rich.console import Console
@@ -15,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spark_entities.jobs.enrichment.metrics import Summary
-from spark_entities.jobs.tables.columns import ENTITIES, ENTITY_ERROR, quoted
+from spark_entities.jobs.tables.columns import field, quoted
+from spark_entities.jobs.tables.result_columns import TextColumn
 
 _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue", "bold red")
 _SHOWN_CHARS = 300
@@ -38,6 +40,7 @@ def print_summary(summary: Summary) -> None:
     rows = {
         "documents": f"{summary.documents:,}",
         "entities": f"{sum(summary.entities.values()):,} ({', '.join(mentions)})",
+        "left out": f"{summary.num_left_out:,} by classify.labels and classify.min_score",
         "errors": f"{summary.failed:,}",
         "tokens": f"{summary.num_tokens:,} in {summary.num_windows:,} windows",
         "speed": f"{summary.tokens_per_second:,.0f} tokens/s over {summary.seconds:.1f} s; "
@@ -49,6 +52,8 @@ def print_summary(summary: Summary) -> None:
     }
     if summary.page is not None:
         rows["report"] = summary.page
+    if not summary.num_left_out:
+        del rows["left out"]
     for name, value in rows.items():
         table.add_row(name, value)
     console = make_console()
@@ -56,20 +61,25 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
 
 
-def print_documents(result: DataFrame, text_column: str, count: int) -> None:
+def print_documents(result: DataFrame, texts: Sequence[TextColumn], count: int) -> None:
     """Print the beginning of some documents with their entities, coloured by group."""
-    rows = result.select(
-        F.substring(F.col(quoted(text_column)), 1, _SHOWN_CHARS).alias("text"),
-        ENTITIES,
-        F.col(ENTITY_ERROR).alias("error"),
-    ).take(count)
+    rows = result.select(F.array(*(_shown(result, text) for text in texts))).take(count)
     table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
     table.add_column("document", ratio=3, overflow="fold")
     table.add_column("entities", ratio=2, overflow="fold")
     colours = _Colours()
-    for row in rows:
-        table.add_row(_beginning(row, colours), _mentions(row, colours))
+    for (results,) in rows:
+        lines = [(_beginning(each, colours), _mentions(each, colours)) for each in results]
+        table.add_row(*map(Text("\n").join, zip(*lines, strict=True)))
     make_console().print(table)
+
+
+def _shown(result: DataFrame, text: TextColumn) -> Column:
+    return F.struct(
+        F.substring(field(result, text.name), 1, _SHOWN_CHARS).alias("text"),
+        F.col(quoted(text.entities)).alias("entities"),
+        F.col(quoted(text.error)).alias("error"),
+    )
 
 
 class _Colours:
@@ -91,7 +101,7 @@ def _beginning(row: Row, colours: _Colours) -> Text:
         return Text("null", style="dim italic")
     cut = len(row["text"]) == _SHOWN_CHARS
     text = Text(row["text"] + ("…" if cut else ""))
-    for entity in row[ENTITIES] or []:
+    for entity in row["entities"] or []:
         text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
     return text
 
@@ -99,7 +109,7 @@ def _beginning(row: Row, colours: _Colours) -> Text:
 def _mentions(row: Row, colours: _Colours) -> Text:
     if row["error"] is not None:
         return Text(row["error"], style="red")
-    entities = row[ENTITIES] or []
+    entities = row["entities"] or []
     lines = []
     for entity in entities[:_SHOWN_ENTITIES]:
         word = " ".join(entity["word"].split())

@@ -1,74 +1,52 @@
-"""The columns of documents and of results: their names, and whether an input has room for them.
+"""The columns of documents: found by their names, and with room for those of a result beside them.
 
 Must not import: torch, transformers. Runs on Spark Connect.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator, Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from spark_entities.jobs.config import InputSection
-from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.errors import ConfigError
 
-ENTITIES = "entities"
-ENTITY_ERROR = "entity_error"
-ENTITY_MODEL = "entity_model"
-ENTITY_RUN = "entity_run"
 INTERNAL = "_spark_entities_"  # how names begin that no result has
 
 
-def group_columns(scheme: LabelScheme) -> dict[str, str]:
-    """Name the column of each entity group.
+def check_columns(df: DataFrame, section: InputSection, added: Sequence[str]) -> None:
+    """Refuse a table without text columns of strings, or with columns that the job would add.
 
-    Raises:
-        ConfigError: if two groups would share a column.
-
-    >>> group_columns(LabelScheme.from_id2label({0: "O", 1: "B-PER", 2: "B-date of birth"}))
-    {'entities_per': 'PER', 'entities_date_of_birth': 'date of birth'}
-    """
-    columns: dict[str, str] = {}
-    for group in scheme.groups:
-        name = f"entities_{re.sub(r'[^0-9a-z]+', '_', group.lower()).strip('_')}"
-        if name in columns:
-            raise ConfigError(
-                f"model.name: the labels {columns[name]!r} and {group!r} would share the column "
-                f"{name}. Rename one of them in id2label of the checkpoint's config.json."
-            )
-        columns[name] = group
-    return columns
-
-
-def added_columns(scheme: LabelScheme) -> list[str]:
-    """Name the columns that a result has beside those of the input, in their order."""
-    return [ENTITIES, *group_columns(scheme), ENTITY_ERROR, ENTITY_MODEL, ENTITY_RUN]
-
-
-def check_columns(df: DataFrame, section: InputSection, scheme: LabelScheme) -> None:
-    """Refuse a table without a text column of strings, or with columns that the job would add.
+    Args:
+        df: the table.
+        section: how it is read; names its columns.
+        added: the columns that the job would add.
 
     Raises:
         ConfigError: naming the column and the ones there are.
 
     """
-    text_column = section.text_column
-    fields = {field.name: field.dataType for field in df.schema.fields}
-    check_column(df, section, "input.text_column", text_column)
-    if not isinstance(fields[text_column], T.StringType):
-        raise ConfigError(
-            f"input.text_column={text_column!r} is of type {fields[text_column].simpleString()}, "
-            f"not string. Choose a column of strings, or cast it first."
-        )
-    added = {name.lower() for name in added_columns(scheme)}
-    lowered = {name: name.lower() for name in fields}
-    clashes = [name for name, low in lowered.items() if low in added or low.startswith(INTERNAL)]
+    for name in section.texts:
+        kind = find_field(df.schema, name)
+        if kind is None:
+            check_column(df, section, section.texts_key, name)
+        elif not isinstance(kind, T.StringType):
+            raise ConfigError(
+                f"{section.texts_key}={name!r} is of type {kind.simpleString()}, not string. "
+                f"Choose a column of strings, or cast it first."
+            )
+    for name in section.columns or ():
+        check_column(df, section, "input.columns", name)
+    taken = {name.lower() for name in added}
+    clashes = [name for name in carried_columns(df, section) if name.lower() in taken]
+    clashes += [name for name in df.columns if name.lower().startswith(INTERNAL)]
     if clashes:
         raise ConfigError(
             f"the input already has the columns {', '.join(clashes)}, which this job adds. "
-            f"Rename or drop them first."
+            f"Rename or drop them first, or set output.prefix."
         )
 
 
@@ -97,6 +75,39 @@ def check_column(df: DataFrame, section: InputSection, key: str, name: str | Non
     )
 
 
+def find_field(schema: T.StructType, name: str) -> T.DataType | None:
+    """Return the type of a column, or of a field of columns that are structs, by its name."""
+    parts = [name] if name in schema.names else name.split(".")
+    kind: T.DataType = schema
+    for part in parts:
+        if not isinstance(kind, T.StructType) or part not in kind.names:
+            return None
+        kind = kind[part].dataType
+    return kind
+
+
+def field(df: DataFrame, name: str) -> Column:
+    """Return a column, or a field of a column that is a struct, by its name."""
+    return F.col(quoted(name) if name in df.columns else quoted_path(name))
+
+
+def carried_columns(df: DataFrame, section: InputSection) -> list[str]:
+    """Name the columns of the input that the result has, in their order."""
+    return df.columns if section.columns is None else section.columns
+
+
+def without(df: DataFrame, names: Sequence[str]) -> Iterator[Column]:
+    """Return the columns of a table without some of them, or without fields of structs."""
+    for column in df.columns:
+        inner = [name.partition(".") for name in names if name not in df.columns]
+        fields = [rest for root, _, rest in inner if root == column]
+        kind = df.schema[column].dataType
+        if column in names or (isinstance(kind, T.StructType) and {*fields} >= {*kind.names}):
+            continue
+        value, paths = F.col(quoted(column)), (quoted_path(rest) for rest in fields)
+        yield value.dropFields(*paths).alias(column) if fields else value
+
+
 def names_are_data(section: InputSection) -> bool:
     """Tell whether names of columns are read from where texts are, too."""
     given = {key.lower(): value.lower() for key, value in section.options.items()}
@@ -112,10 +123,10 @@ def quoted(column: str) -> str:
     return "`" + column.replace("`", "``") + "`"
 
 
-def quoted_table(name: str) -> str:
-    """Quote each part of a table's name.
+def quoted_path(name: str) -> str:
+    """Quote each part of the name of a table, or of a field.
 
-    >>> quoted_table("news.mentions")
+    >>> quoted_path("news.mentions")
     '`news`.`mentions`'
     """
     return ".".join(map(quoted, name.split(".")))

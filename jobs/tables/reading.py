@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
 from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
@@ -107,6 +108,35 @@ def _is_odd(field: pa.Field) -> bool:
     return bool(nanoseconds or pa.types.is_time(field.type) or pa.types.is_float16(field.type))
 
 
+def choose_rows(df: DataFrame, section: InputSection) -> DataFrame:
+    """Take the rows of an input that are asked for.
+
+    Raises:
+        ConfigError: if the condition is none, or may be met now and not the next time.
+
+    """
+    if section.where is not None:
+        df = _meeting(df, section.where)
+    return df if section.limit is None else df.limit(section.limit)
+
+
+def _meeting(df: DataFrame, condition: str) -> DataFrame:
+    try:
+        chosen = df.where(condition)
+        _ = chosen.schema  # has Spark Connect look at it
+    except SPARK_ERRORS as error:
+        raise ConfigError(
+            f"input.where={condition!r} cannot be used ({name_error(error)}). Give a condition in "
+            f"Spark's SQL on columns of the input, such as \"lang = 'nl'\"."
+        ) from None
+    if not is_remote() and not chosen._jdf.queryExecution().analyzed().deterministic():
+        raise ConfigError(
+            f"input.where={condition!r} is not the same each time it is asked: a task that is run "
+            f"again would see other documents. Choose by the columns alone, or by input.limit."
+        )
+    return chosen
+
+
 def check_all_read(df: DataFrame, section: InputSection) -> None:
     """Refuse an input of whose files Spark would pass over some.
 
@@ -166,6 +196,6 @@ def read_stream(spark: SparkSession, section: InputSection) -> DataFrame:
 
 def _named(df: DataFrame, section: InputSection) -> DataFrame:
     """Name the one column of text files as the configuration does."""
-    if section.format == "text" and section.text_column not in df.columns:
-        return df.withColumnRenamed("value", section.text_column)
+    if section.format == "text" and section.texts[0] not in df.columns:
+        return df.withColumnRenamed("value", section.texts[0])
     return df

@@ -9,11 +9,11 @@ import logging
 import math
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
+from spark_entities.jobs.config import InputSection
 from spark_entities.jobs.spark.workers import task_slots
-from spark_entities.jobs.tables.columns import quoted
+from spark_entities.jobs.tables.columns import field
 
 log = logging.getLogger("spark_entities.tables")
 
@@ -21,29 +21,29 @@ _PARTITIONS_PER_SLOT = 3
 _MIN_PARTITION_BYTES = 1 << 17
 
 
-def spread(df: DataFrame, text_column: str, min_partitions: int | None) -> DataFrame:
+def spread(df: DataFrame, section: InputSection) -> DataFrame:
     """Spread a table of too few partitions, so that no slot of the cluster stays idle.
 
     Rows go where the hash of their text says: nothing is sorted, a task that is run again sends
     each row to the same place, and equal texts meet, so that they are classified once.
 
-    Without `min_partitions`, a table gets some partitions for each slot, since documents differ in
-    length, but none of them so small that loading a model would be most of its work. A client of
-    Spark Connect sees neither partitions nor slots, so there the table stays as it is.
+    Without `input.min_partitions`, a table gets some partitions for each slot, since documents
+    differ in length, but none of them so small that loading a model would be most of its work. A
+    client of Spark Connect sees neither partitions nor slots, so there the table stays as it is.
     """
-    found, wanted = plan_spread(df, min_partitions)
+    found, wanted = plan_spread(df, section)
     if found >= wanted:
         return df
     log.info("The input has %d partitions; it is spread over %d by its text.", found, wanted)
-    return df.repartition(wanted, F.col(quoted(text_column)))
+    return df.repartition(wanted, *(field(df, name) for name in section.texts))
 
 
-def plan_spread(df: DataFrame, min_partitions: int | None) -> tuple[float, int]:
+def plan_spread(df: DataFrame, section: InputSection) -> tuple[float, int]:
     """Return how many partitions a table has, and how many it should have at least."""
     if is_remote():
-        return 0, min_partitions or 0
-    found = _count_partitions(df)
-    return found, min_partitions or _partitions_worth_having(df, found)
+        return 0, section.min_partitions or 0
+    found = _count_partitions(df) if section.limit is None else 1  # where Spark counts to a limit
+    return found, section.min_partitions or _partitions_worth_having(df, found)
 
 
 def _partitions_worth_having(df: DataFrame, found: float) -> int:

@@ -89,8 +89,9 @@ def test_every_make_target_of_a_page_is_there(page):
 
 def test_the_columns_of_the_readme_are_those_of_the_job():
     from spark_entities.jobs.config import EnrichConfig
-    from spark_entities.jobs.enrichment.prepare import check_model
-    from spark_entities.jobs.tables.columns import added_columns
+    from spark_entities.jobs.enrichment.set_up import check_model
+    from spark_entities.jobs.tables.result_columns import ResultColumns
 
-    for column in added_columns(check_model(EnrichConfig()).scheme):
+    config = EnrichConfig()
+    for column in ResultColumns.of(config, check_model(config).scheme.groups).added:
         assert f"`{column}`" in README

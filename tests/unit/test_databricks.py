@@ -8,7 +8,7 @@ import yaml
 from databricks.bundles.jobs import Job
 
 from spark_entities.jobs.config import EnrichConfig
-from spark_entities.jobs.enrichment.prepare import check_model
+from spark_entities.jobs.enrichment.set_up import check_model
 from spark_entities.jobs.spark.preflight import check_settings
 
 ROOT = Path(__file__).parents[2]

@@ -97,7 +97,7 @@ def run_python(code: str) -> str:
 def test_a_driver_that_only_plans_loads_no_torch():
     printed = run_python(
         "import sys; from spark_entities import EnrichConfig, enrich, make_entities_udf;"
-        "from spark_entities.jobs.enrichment.prepare import check_model;"
+        "from spark_entities.jobs.enrichment.set_up import check_model;"
         "check_model(EnrichConfig());"
         "print({'torch', 'transformers'} & set(sys.modules))"
     )

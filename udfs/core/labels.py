@@ -48,6 +48,11 @@ class LabelScheme:
     roles: Ints  # (num_labels,)
     merges_plain: bool = False  # whether equal plain labels make one element
 
+    def labels_of(self, group: str) -> list[str]:
+        """Return the labels of a group."""
+        labels = zip(self.labels, self.group_ids, strict=True)
+        return [label for label, index in labels if index == self.groups.index(group)]
+
     @classmethod
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
         """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.

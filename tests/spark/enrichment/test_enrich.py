@@ -12,6 +12,7 @@ from spark_entities.jobs.enrich import enrich, main, run
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.publish import find_output, stage
 from spark_entities.jobs.output.run_record import new_run_id
+from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.errors import ConfigError, PublishError
 
@@ -278,7 +279,9 @@ def test_an_overwrite_that_cannot_take_its_place_puts_the_old_one_back(
 
 def test_a_result_that_is_refused_leaves_nothing_behind(spark, tmp_path):
     df = spark.createDataFrame([("x", "run-a")], "text string, entity_run string")
-    output = find_output(spark, OutputSection(path=str(tmp_path / "out")), None)
+    output = find_output(
+        spark, OutputSection(path=str(tmp_path / "out")), ResultColumns.of(EnrichConfig(), [])
+    )
     with output.hold("run-a") as held:
         with (
             pytest.raises(PublishError, match="1 rows refused"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spark_entities.jobs.config import InputSection, OutputSection
+from spark_entities.jobs.config import EnrichConfig, InputSection, OutputSection
 from spark_entities.jobs.enrichment.places import (
     check_apart,
     local_place,
@@ -15,8 +15,10 @@ from spark_entities.jobs.enrichment.places import (
     places_of_output,
 )
 from spark_entities.jobs.output.publish import find_output
+from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import ConfigError
 
+COLUMNS = ResultColumns.of(EnrichConfig(), [])
 FOLDERS = ["a", "a/b", "a/b/c", "a/d", "ab", "e", "e/b"]
 LINKS = {"to_b": "a/b", "e/up": "..", "a/d/over": "e"}  # a name, and the folder it leads to
 NAMES = ["a", "ab", "b", "c", "d", "e", "up", "over", "to_b", "new"]
@@ -86,7 +88,7 @@ def test_no_output_is_accepted_that_the_input_overlaps(spark, root, read, writte
     tried = [f"{root}/{each}" for each in python_globs(pattern)]
     wanted = overlap(tried, f"{root}/{path}")
     section = InputSection(path=spelling.format(root, pattern), format="json")
-    output = find_output(spark, OutputSection(path=other.format(root, path)), None)
+    output = find_output(spark, OutputSection(path=other.format(root, path)), COLUMNS)
     documents = spark.createDataFrame([], "text string")
     places = [*places_of_input(documents, section)], [*places_of_output("output.path", output)]
     if wanted:
@@ -107,7 +109,7 @@ def test_no_two_places_to_write_to_are_accepted_in_one_another(
     sections = [
         OutputSection(path=spelling.format(root, "/".join(each))) for each in (first, second)
     ]
-    outputs = [find_output(spark, section, None) for section in sections]
+    outputs = [find_output(spark, section, COLUMNS) for section in sections]
     keys = "output.path", "errors.quarantine_path"
     written = [p for key, o in zip(keys, outputs, strict=True) for p in places_of_output(key, o)]
     pages = [local_place("report.path", "", root.joinpath(*second))]

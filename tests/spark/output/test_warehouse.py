@@ -11,6 +11,7 @@ import pytest
 from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import main
 from spark_entities.jobs.output.mentions import count_mentions, make_mentions
+from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import PublishError
 
 ROOT = Path(__file__).parents[3]
@@ -173,10 +174,11 @@ def test_the_yaml_of_the_guide_is_a_configuration():
 def test_mentions_that_went_missing_are_not_published(spark):
     kind = "id int, entities array<struct<word string>>, entity_model string"
     documents = spark.createDataFrame([(1, [("a",), ("b",)], "m"), (2, None, "m")], kind)
-    mentions = make_mentions(documents, ["id"])
-    assert count_mentions(documents, mentions) == 2
+    columns = ResultColumns.of(EnrichConfig(), [])
+    mentions = make_mentions(documents, columns, ["id"])
+    assert count_mentions(documents, columns, mentions) == 2
     with pytest.raises(PublishError, match="2 mentions were found and 1 written"):
-        count_mentions(documents, mentions.limit(1))
+        count_mentions(documents, columns, mentions.limit(1))
 
 
 @pytest.mark.fault("a value that names no folder", "an empty string, and the folder of null")
