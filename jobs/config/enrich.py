@@ -81,6 +81,18 @@ class EnrichConfig(JobConfig):
         return self
 
     @model_validator(mode="after")
+    def _check_carried(self) -> EnrichConfig:
+        chosen = self.input.columns
+        needed = [self.input.id_column, *self.output.partition_by]
+        missing = [name for name in needed if name and chosen is not None and name not in chosen]
+        if missing:
+            raise ConfigError(
+                f"input.columns={chosen} lacks {', '.join(missing)}, which input.id_column or "
+                f"output.partition_by names. Add it there."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_limit(self) -> EnrichConfig:
         if self.input.limit is not None and self.run.mode == "incremental":
             raise ConfigError(

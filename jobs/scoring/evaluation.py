@@ -74,6 +74,7 @@ def to_json(evaluation: Evaluation) -> dict[str, object]:
         "strict": None if gold.plain else _strict(scores),
         "lengths": {name: _figures(each) for name, each in scores.lengths.items()},
         "kinds": dict(scores.kinds),
+        "remaining": {name: each._asdict() for name, each in sorted(scores.remaining.items())},
         "confusions": [
             {"gold": pair[0], "predicted": pair[1], "count": count}
             for pair, count in _commonest_first(scores)
@@ -97,6 +98,7 @@ def _tables(scores: Scores) -> Iterator[Table]:
     if scores.strict:
         yield _lengths(scores)
         yield _kinds(scores)
+        yield _remaining(scores)
     matrix = len(scores.types) <= _MATRIX_TYPES
     yield _matrix(scores) if matrix else _confusions(scores)
 
@@ -164,6 +166,16 @@ def _kinds(scores: Scores) -> Table:
     table.columns[-1].justify = "left"
     for kind, meaning in KINDS.items():
         table.add_row(kind, f"{scores.kinds[kind]:,}", Text(meaning, style="dim"))
+    return table
+
+
+def _remaining(scores: Scores) -> Table:
+    """Show what redaction by this model would leave in the texts."""
+    table = _table("redacted", "gold", "remain, all redacted", "remain, own type redacted")
+    for name, left in sorted(scores.remaining.items()):
+        gold = scores.types[name].gold
+        shares = (f"{number:,}  {_percent(number / gold):>5} %" for number in left)
+        table.add_row(name, f"{gold:,}", *shares)
     return table
 
 

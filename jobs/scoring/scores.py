@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
 
+from spark_entities.jobs.scoring.remaining import Remaining, count_remaining
 from spark_entities.jobs.scoring.tags import Tags
 from spark_entities.udfs.core.labels import OUTSIDE
 
@@ -103,6 +104,7 @@ class Scores:
     lengths: Mapping[str, Score]  # by `LENGTHS`
     kinds: Mapping[Kind, int]
     confusions: Mapping[Confusion, int]
+    remaining: Mapping[str, Remaining]
     num_words: int
     num_right_words: int
 
@@ -144,6 +146,7 @@ def score(gold: Tags, predicted: Tags, *, plain: bool = False) -> Scores:
         lengths={length: by_length.get(length, NOTHING) for length in LENGTHS},
         kinds={kind: kinds[kind] for kind in KINDS},
         confusions=confusions,
+        remaining=count_remaining(sentences),
         num_words=len(words),
         num_right_words=sum(this == that for this, that in words),
     )

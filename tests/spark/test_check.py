@@ -31,7 +31,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_ten_bad_configurations_are_refused(name, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        "spark_entities.jobs.enrichment.prepare.make_session",
+        "spark_entities.jobs.enrichment.set_up.make_session",
         lambda *_: pytest.fail("Spark was started"),
     )
     config = tmp_path / "bad.yaml"

@@ -281,6 +281,54 @@ CASES = {
         "output.partition_by='month' is not a column", "--output.partition_by", '["month"]'
     ),
     "parts by text": Case("Its values name folders", "--output.partition_by", '["text"]'),
+    "no column of several": Case(
+        "input.text_columns='body' is not a column", "--input.text_columns", "text,body"
+    ),
+    "no field of a struct": Case(
+        "input.text_column='source.title' is not a column",
+        *("--input.text_column", "source.title"),
+        stands=standing("in/a.json", '{"text": "", "source": {"name": ""}}'),
+    ),
+    "texts that would share a column": Case(
+        "'source.name' and 'source_name' would share the column source_name_entities",
+        *("--input.text_columns", "source.name,source_name"),
+    ),
+    "no column to carry along": Case(
+        "input.columns='date' is not a column", "--input.columns", '["date"]'
+    ),
+    "a condition on no column": Case(
+        "cannot be used (UNRESOLVED_COLUMN.WITH_SUGGESTION)", "--input.where", "lang = 'nl'"
+    ),
+    "a condition that is none": Case(
+        "cannot be used (DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN)", "--input.where", "id + 1"
+    ),
+    "a condition that is met by chance": Case(
+        "is not the same each time", "--input.where", "rand() < 0.5"
+    ),
+    "a group that the model does not know": Case(
+        "classify.labels names 'PERS'", "--classify.labels", "PERS"
+    ),
+    "a group to redact that it does not know": Case(
+        "redact.groups names 'PERS'", "--redact.groups", "PERS"
+    ),
+    "no key of pseudonyms": Case(
+        "redact.key=env:NO_SUCH_KEY refers to nothing",
+        *("--redact.groups", "PER", "--redact.style", "pseudonym"),
+        *("--redact.key", "env:NO_SUCH_KEY"),
+    ),
+    "a key that can be guessed": Case(
+        "redact.key is of 6 bytes",
+        *("--redact.groups", "PER", "--redact.style", "pseudonym", "--redact.key", "env:SHORT_KEY"),
+        SHORT_KEY="secret",
+    ),
+    "results of other columns of texts": Case(
+        "input.text_columns=['text', 'more'], but",
+        *("--output.mode", "append", "--input.text_columns", "text,more"),
+        stands=lambda folder, spark: (
+            publish(folder),
+            write(folder / "in" / "more.json", '{"id": 2, "text": "", "more": ""}'),
+        ),
+    ),
     "no ids": Case("input.id_column='key' is not a column", *MENTIONS, "key"),
     "ids called as a mention's": Case(
         "would stand beside those of a mention",

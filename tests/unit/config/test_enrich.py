@@ -16,6 +16,9 @@ MENTIONS = {
 }
 
 
+NOTHING: dict[str, str] = {}
+
+
 def read(given: dict[str, str]):
     return read_config([part for key, value in given.items() for part in (f"--{key}", value)])
 
@@ -58,6 +61,36 @@ def test_sections_that_go_together_are_taken(given):
             MENTIONS,
             {"run.show_documents": "3"},
             "run.show_documents=3 with output.layout='mentions'",
+        ),
+        (
+            MENTIONS,
+            {"redact.groups": "PER"},
+            "redact.groups with output.layout='mentions', which has no texts",
+        ),
+        (
+            INCREMENTAL,
+            {"input.limit": "5"},
+            "input.limit=5 with run.mode='incremental'",
+        ),
+        (EXISTING, {"output.drop_text": "true"}, "run.skip_existing=True needs the texts"),
+        (EXISTING, {"input.columns": '["id"]'}, "run.skip_existing=True needs the texts"),
+        (EXISTING, {"input.columns": '["text"]'}, "input.columns=['text'] lacks id, which"),
+        (NOTHING, {"redact.style": "mask"}, "redact.style without redact.groups"),
+        (
+            NOTHING,
+            {"redact.groups": "PER", "redact.key": "sesame, open yourself"},
+            "redact.key=… is a secret",
+        ),
+        (
+            {"input.text_column": "a"},
+            {"input.text_columns": "a,b"},
+            "input.text_column='a' and input.text_columns=['a', 'b']: leave one",
+        ),
+        (NOTHING, {"input.text_columns": "a,b,a"}, "input.text_columns names a twice"),
+        (
+            {"input.text_columns": "title,source.name", "run.show_documents": "1"},
+            {"input.columns": "title"},
+            "run.show_documents=1 needs the texts",
         ),
     ],
 )

@@ -135,3 +135,9 @@ def test_plain_tags_are_scored_word_by_word():
     }  # fmt: skip
     assert (scores.types["NOUN"].recall, scores.types["VERB"].precision) == (0.0, 0.5)
     assert scores.strict == {}
+
+
+def test_what_is_tagged_as_whatever_does_not_remain_where_all_is_redacted():
+    gold = [["B-PER", "I-PER", "O", "B-LOC"], ["B-PER", "O"], ["B-LOC", "I-LOC"]]
+    predicted = [["B-ORG", "O", "O", "B-PER"], ["O", "B-PER"], ["B-LOC", "B-LOC"]]
+    assert score(gold, predicted).remaining == {"PER": (2, 2), "LOC": (0, 1)}
