@@ -6,10 +6,12 @@ Must not import: torch, transformers.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
@@ -73,6 +75,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
         ConfigError: if there is no Java to start one.
 
     """
+    _quote_no_rows()
     if is_client(section):
         return _connect(section)
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
@@ -90,6 +93,12 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     shown.setAll([(key, value) for key, value in config.items() if key not in hidden])
     SparkContext._ensure_initialized(conf=shown)
     return SparkSession.builder.appName(name).config(map={**config}).getOrCreate()
+
+
+def _quote_no_rows() -> None:
+    """Keep PySpark from logging, beside raising, the messages of errors: some quote a row."""
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _know_file_names() -> dict[str, str]:

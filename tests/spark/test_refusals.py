@@ -124,6 +124,11 @@ def publish_other_ids(folder: Path, spark: SparkSession) -> None:
     write(folder / "in" / "documents.json", json.dumps({"id": "a", "text": "Emma"}))
 
 
+def publish_of_one_column(folder: Path, spark: SparkSession) -> None:
+    publish(folder)
+    write(folder / "in" / "more.json", '{"id": 2, "text": "", "more": ""}')
+
+
 def share_a_column(folder: Path, spark: SparkSession) -> None:
     shutil.copytree(BUNDLED_FOLDER, folder / "model")
     config = json.loads((folder / "model" / "config.json").read_text())
@@ -324,10 +329,7 @@ CASES = {
     "results of other columns of texts": Case(
         "input.text_columns=['text', 'more'], but",
         *("--output.mode", "append", "--input.text_columns", "text,more"),
-        stands=lambda folder, spark: (
-            publish(folder),
-            write(folder / "in" / "more.json", '{"id": 2, "text": "", "more": ""}'),
-        ),
+        stands=publish_of_one_column,
     ),
     "no ids": Case("input.id_column='key' is not a column", *MENTIONS, "key"),
     "ids called as a mention's": Case(

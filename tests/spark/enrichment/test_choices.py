@@ -297,3 +297,12 @@ def test_flags_choose_too(spark, written, tmp_path, capfd):
     assert df.columns[:5] == ["id", "title", "body", "title_entities", "title_entities_per"]
     shown = capfd.readouterr().out
     assert "Frans van Houten PER" in shown
+
+
+def test_a_condition_that_fails_on_a_text_does_not_quote_it(spark, written, tmp_path, capsys):
+    flags = ["--input.path", written, "--input.text_column", "body"]
+    flags += ["--output.path", str(tmp_path / "out"), "--input.where", "CAST(body AS INT) > 0"]
+    assert main(flags) == 1
+    said = capsys.readouterr().err
+    assert "CAST_INVALID_INPUT" in said
+    assert "Frans" not in said
