@@ -21,7 +21,7 @@ if not __package__:  # run as a file, whose folder must not hide packages named 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import reduce
 from operator import add
 
@@ -32,7 +32,7 @@ from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.enrichment.audit import audit
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
-from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics
+from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics, warn_unlike
 from spark_entities.jobs.enrichment.plan import plan
 from spark_entities.jobs.enrichment.prepare import Prepared, check_table, hold, prepare
 from spark_entities.jobs.enrichment.set_up import check_model
@@ -41,7 +41,7 @@ from spark_entities.jobs.output.mentions import check_parts
 from spark_entities.jobs.output.publish import read_output, stage
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord, new_run_id
-from spark_entities.jobs.report.content import read_content
+from spark_entities.jobs.report.content import read_content, read_errors
 from spark_entities.jobs.report.page import make_page, page_path, save_page
 from spark_entities.jobs.report.terminal import print_documents, print_summary
 from spark_entities.jobs.spark.progress import show_progress
@@ -88,11 +88,11 @@ def carry_out(prepared: Prepared) -> Summary:
         print(f"warning: {finding}", file=sys.stderr)
     with hold(prepared) as held:
         if config.run.mode == "incremental":
-            return _summarise(prepared, _publish_new(held), None, prepared.started)
+            return _summarise(prepared, _publish_new(held), None)
         if config.run.skip_existing and isinstance(held.output, RunFolders):
             documents = drop_existing(documents, config.input, held.output, held.settings)
         metrics = _publish(held, documents, run_id)
-    return _summarise(prepared, metrics, run_id, prepared.started)
+    return _summarise(prepared, metrics, run_id)
 
 
 def _publish_new(held: Prepared) -> Metrics:
@@ -101,29 +101,37 @@ def _publish_new(held: Prepared) -> Metrics:
 
     def publish_batch(batch: DataFrame, run_id: str) -> None:
         if not held.output.has(run_id):
-            observed.append(_publish(held, batch, run_id))
+            observed.append(_publish(held, batch, run_id, is_first=not observed))
 
     for_each_new_batch(held.documents, held.config.input, held.output, held.settings, publish_batch)
     return reduce(add, observed, read_metrics({}, held.kept_groups))
 
 
-def _publish(held: Prepared, documents: DataFrame, run_id: str) -> Metrics:
+def _publish(
+    held: Prepared, documents: DataFrame, run_id: str, *, is_first: bool = True
+) -> Metrics:
     """Enrich documents and publish the result; return what it gave and cost."""
-    config, checkpoint, started = held.config, held.checkpoint, time.monotonic()
+    config, checkpoint = held.config, held.checkpoint
     documents = choose_rows(documents, config.input)
     check_parts(documents, config.output.partition_by)
     entered, classified = Observation(), Observation()
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
     spread_out = spread(counted, config.input)
     result = plan(spread_out, config, checkpoint, run_id, classified)
+    began = time.monotonic()
     with stage(result, held.output, run_id) as staged:
+        metrics = replace(
+            read_metrics(classified.get, held.kept_groups),
+            start_seconds=began - held.started if is_first else 0.0,
+            work_seconds=time.monotonic() - began,
+        )
+        warn_unlike(metrics.devices)
         num_written = staged.documents.count()
-        metrics = read_metrics(classified.get, held.kept_groups)
         audit(entered.get["documents"], num_written, metrics.failed, config.errors)
-        record = staged.complete(held.record(run_id, num_written, metrics.failed))
+        errors = read_errors(staged.documents, held.columns.texts) if metrics.failed else ()
+        record = staged.complete(held.record(run_id, metrics, dict(errors)))
         _put_apart(held, staged.documents, record)
-        summary = _summarise(held, metrics, run_id, started)
-        page = _make_page(held, staged.documents, summary, record)
+        page = _make_page(held, staged.documents, _summarise(held, metrics, run_id), record)
         staged.put_in_place(record, page if config.report.path is None else None)
     if page is not None and config.report.path is not None:
         save_page(config.report.path, run_id, page)
@@ -143,14 +151,13 @@ def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
         staged.put_in_place(staged.complete(record))
 
 
-def _summarise(prepared: Prepared, metrics: Metrics, run_id: str | None, started: float) -> Summary:
+def _summarise(prepared: Prepared, metrics: Metrics, run_id: str | None) -> Summary:
     """Sum up a run, or several where there is no id."""
     folder, page = prepared.config.report.path, None
     if run_id is not None:
         page = prepared.output.page(run_id) if folder is None else page_path(folder, run_id)
     return Summary(
         **{each.name: getattr(metrics, each.name) for each in fields(metrics)},
-        seconds=time.monotonic() - started,
         run_id=run_id,
         result=prepared.output.describe(run_id),
         page=page,
@@ -163,10 +170,12 @@ def _make_page(
     """Make the page about a run; none where there is no place for it, or where that fails."""
     if summary.page is None:
         return None
-    config, columns = prepared.config, prepared.columns
+    config = prepared.config
     try:
-        content = read_content(written, config.report, columns, failed=summary.failed)
-        return make_page(summary, record, config, content, prepared.checkpoint.scheme.group_of)
+        content = read_content(written, config, prepared.columns)
+        before = prepared.output.last_record()
+        groups = prepared.checkpoint.scheme.group_of
+        return make_page(summary, record, before, config, content, groups)
     except Exception as error:  # a page is worth no run
         log.warning("No report could be made of the run (%s).", type(error).__name__)
         return None

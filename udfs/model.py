@@ -56,6 +56,7 @@ class LoadedModel:
     frame: Frame
     vocabulary: Vocabulary
     first_position: int | None = None  # of a window in a pack; nothing where windows are padded
+    precision: str = "float32"  # in which it computes
     pads: bool = True  # whether windows of several lengths may go together
     memory: DeviceMemory = field(default_factory=DeviceMemory)
 
@@ -96,7 +97,8 @@ def load_model(
         raise ModelLoadError(
             f"model.precision='int8' runs on a CPU, not on {target}. Set it to 'auto'."
         )
-    network = _load_network(checkpoint, resolve_dtype(options.precision, target))
+    dtype = resolve_dtype(options.precision, target)
+    network = _load_network(checkpoint, dtype)
     if checkpoint.has_changed():
         raise ModelLoadError(
             f"model.name: the weights in {checkpoint.folder} were changed while they were loaded. "
@@ -105,7 +107,9 @@ def load_model(
     if options.precision == "int8":
         quantize(network)
     forget(network)
-    return wrap_network(network, checkpoint.folder, checkpoint.scheme, target)
+    loaded = wrap_network(network, checkpoint.folder, checkpoint.scheme, target)
+    name = "int8" if options.precision == "int8" else str(dtype).removeprefix("torch.")
+    return replace(loaded, precision=name)
 
 
 def wrap_network(

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from spark_entities.udfs.core.records import Cost
-from spark_entities.udfs.core.results import result_type
+from spark_entities.udfs.core.results import count_scores, result_type
 from spark_entities.udfs.device import Device
 from spark_entities.udfs.memory import return_memory
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
@@ -43,6 +43,8 @@ METRICS_TYPE = pa.struct(
         ("load_seconds", pa.float64()),
         ("forward_seconds", pa.float64()),
         ("device", pa.string()),
+        ("precision", pa.string()),
+        ("scores", pa.list_(pa.int64())),
     ]
 )
 
@@ -88,7 +90,11 @@ def classify_batches(
     sizes = classifier.buffer_chars, classifier.first_buffer_chars
     buffers = gather(chain([first], filled), *sizes, texts_per_row)
     for classified in classifier.classify_buffers(buffers):
-        metrics = asdict(classified.cost + loading) | {"device": device.name}
+        metrics = asdict(classified.cost + loading) | {
+            "device": device.name,
+            "precision": model.precision,
+            "scores": count_scores(classified.rows),
+        }
         loading = Cost()  # it is reported once
         return_memory()
         column = pa.array([metrics, *[None] * (len(classified.rows) - 1)], METRICS_TYPE)

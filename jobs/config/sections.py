@@ -150,6 +150,9 @@ class Energy(Section):
 class ReportSection(Energy):
     """The page about the run. It quotes no document, unless `names` or `samples` ask for it."""
 
+    title: str | None = None
+    """What the page is called; the name of the input when absent."""
+
     path: str | None = None
     """Folder on the driver's disk for the page, `<run id>.html`, instead of the run's own."""
 

@@ -9,7 +9,7 @@ held, and is called once more then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from pyspark.sql.utils import is_remote
 from spark_entities.jobs.config import EnrichConfig, OutputSection, resolve_secrets
 from spark_entities.jobs.enrichment.file_names import check_names
 from spark_entities.jobs.enrichment.incremental import check_goes_on, check_grows
+from spark_entities.jobs.enrichment.metrics import Metrics
 from spark_entities.jobs.enrichment.places import (
     check_apart,
     check_folder,
@@ -66,13 +67,19 @@ class Prepared(Setup):
         """Whether an output is looked at no sooner than it is held, since it is mended first."""
         return any(output.is_broken() for output in self.outputs)
 
-    def record(self, run_id: str, documents: int, failed: int) -> RunRecord:
-        """Tell, for those who find a result later, how it was made."""
+    def record(self, run_id: str, metrics: Metrics, errors: Mapping[str, int]) -> RunRecord:
+        """Tell, for those who find a result later, how it was made and what it holds."""
         return RunRecord(
             run=run_id,
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
-            documents=documents,
-            failed=failed,
+            documents=metrics.documents,
+            failed=metrics.failed,
+            errors=errors,
+            entities=metrics.entities,
+            left_out=metrics.num_left_out,
+            tokens=metrics.num_tokens,
+            seconds=round(metrics.seconds, 3),
+            computed_in=metrics.precisions,
             model=self.checkpoint.identify(),
             model_sha256=self.checkpoint.digest(),
             precision=self.config.model.precision,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
 
@@ -33,7 +33,7 @@ class Setup:
     config: EnrichConfig
     checkpoint: Checkpoint
     warnings: Sequence[Finding]
-    started: float = field(default_factory=time.monotonic)
+    started: float  # by the monotonic clock, before there was a session
 
     @property
     def columns(self) -> ResultColumns:
@@ -55,11 +55,13 @@ def set_up(
         ConfigError, ModelLoadError: if they cannot.
 
     """
-    checkpoint = check_setup(config)
+    started, checkpoint = time.monotonic(), check_setup(config)
     session = spark or make_session(config.spark, program)
     warnings = check_settings(session_properties(session), checkpoint, config.spark.allow)
     try_model(session, checkpoint)
-    return Setup(spark=session, config=config, checkpoint=checkpoint, warnings=warnings)
+    return Setup(
+        spark=session, config=config, checkpoint=checkpoint, warnings=warnings, started=started
+    )
 
 
 def check_setup(config: EnrichConfig | EvaluateConfig) -> Checkpoint:

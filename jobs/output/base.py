@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 from spark_entities.jobs.config import OutputSection
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import Lock, hold
+from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.tables.result_columns import ResultColumns
 
 
@@ -79,6 +80,10 @@ class Output(ABC):
     @abstractmethod
     def describe(self, run_id: str | None) -> str:
         """Say where a run is, or all runs are."""
+
+    def last_record(self) -> RunRecord | None:
+        """Return the record of the run before, where the output keeps records."""
+        return None
 
     def page(self, run_id: str) -> str | None:  # noqa: ARG002
         """Return where the page about a run is: nowhere, unless the run has a folder."""

@@ -65,6 +65,11 @@ class RunFolders(Output):
         folders = [f"{self._standing()}/{name}" for name in runs]
         return {folder: self._record(f"{folder}/{RECORD}") for folder in folders}
 
+    def last_record(self) -> RunRecord | None:
+        """Return the record of the run that ended last."""
+        ended = [record for record in self.records().values() if record.ended]
+        return max(ended, key=lambda record: record.ended, default=None)
+
     def _record(self, path: str) -> RunRecord:
         try:
             return RunRecord.from_json(self.files.read(path))

@@ -23,9 +23,15 @@ class RunRecord:
     ended: str = ""  # ISO 8601, UTC
     documents: int = 0
     failed: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)  # documents by reason, the commonest
+    entities: Mapping[str, int] = field(default_factory=dict)  # mentions by group
+    left_out: int = 0  # entities of other groups or lower scores
+    tokens: int = 0
+    seconds: float = 0.0  # of classification, without start and load
     model: str = ""  # name@revision
     model_sha256: str = ""
-    precision: str = ""
+    precision: str = ""  # as it was asked for
+    computed_in: Mapping[str, Sequence[str]] = field(default_factory=dict)  # precisions by device
     classify: Mapping[str, object] = field(default_factory=dict)
     settings: str = ""  # digest of all that results depend on
     layout: str = "documents"

@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
-from spark_entities.jobs.config import ReportSection
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.tables.columns import field, quoted
 from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 
@@ -31,6 +31,7 @@ class Sample:
     text: str
     entities: Sequence[tuple[int, int, str]]
     cut: bool = False
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +41,25 @@ class Content:
     All numbers count documents.
     """
 
-    errors: Counts = ()
     names: Mapping[str, Counts] = attribute(default_factory=dict)  # by group
     samples: Sequence[Sample] = ()
 
 
-def read_content(
-    written: DataFrame, wanted: ReportSection, columns: ResultColumns, *, failed: int
-) -> Content:
-    """Read from a result what the configuration wants to be told; nothing where nothing failed.
+def read_content(written: DataFrame, config: EnrichConfig, columns: ResultColumns) -> Content:
+    """Read from a result what the configuration wants to be told.
 
     Args:
         written: the result.
-        wanted: with the numbers of names and of samples.
+        config: with the numbers of names and of samples.
         columns: in which the entities are.
-        failed: how many documents have an error.
 
     """
+    wanted, id_column = config.report, config.input.id_column
     return Content(
-        errors=read_errors(written, columns.texts) if failed else (),
         names=read_names(written, columns.by_group, wanted.names) if wanted.names else {},
-        samples=read_samples(written, columns.texts, wanted.samples) if wanted.samples else (),
+        samples=read_samples(written, columns.texts, id_column, wanted.samples)
+        if wanted.samples
+        else (),
     )
 
 
@@ -101,11 +100,15 @@ def _grouped(words: Column, group: str) -> Column:
     )
 
 
-def read_samples(written: DataFrame, texts: Sequence[TextColumn], limit: int) -> list[Sample]:
+def read_samples(
+    written: DataFrame, texts: Sequence[TextColumn], id_column: str | None, limit: int
+) -> list[Sample]:
     """Read the beginnings of some documents in which something was found."""
+    identifier = F.lit(None) if id_column is None else F.col(quoted(id_column))
     beginnings = F.array(
         *(
             F.struct(
+                identifier.cast("string").alias("id"),
                 F.substring(field(written, text.name), 1, _SAMPLE_CHARS + 1).alias("text"),
                 F.col(quoted(text.entities)).alias("entities"),
             )
@@ -124,6 +127,7 @@ def _sample(row: Row) -> Sample:
     inside = [e for e in entities if e["end"] <= end]
     name = "entity_group" if "entity_group" in entities[0] else "entity"
     return Sample(
+        id=row["id"],
         text=text[:end],
         entities=[(e["start"], e["end"], e[name]) for e in inside],
         cut=end < len(text),

@@ -9,32 +9,40 @@ It holds no name and no text of a document, unless the configuration asks for th
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
-from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from spark_entities.jobs.config import Energy, EnrichConfig
+from spark_entities.jobs.config import MENTIONS, Energy, EnrichConfig, InputSection
 from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.report.content import Content, Sample
+from spark_entities.jobs.report.figures import bars, columns, count, duration, plain, short
+from spark_entities.jobs.report.terminal import describe_devices
+from spark_entities.jobs.tables.columns import quoted
+from spark_entities.jobs.tables.result_columns import ResultColumns
+from spark_entities.udfs.core.results import SCORE_CLASSES
 
 log = logging.getLogger("spark_entities.run_page")
 
 _COLOURS = 6  # as many as the page's style has
-_SHOWN_ABOVE = {"run", "ended", "documents", "failed", "classify"}
-_HIDDEN = {"options", "config"}  # settings of others, with addresses and references to secrets
+_HIDDEN = {
+    "options",
+    "config",
+    "key",
+}  # settings of others, with addresses and references to secrets
 
 
 def make_page(
     summary: Summary,
     record: RunRecord,
+    before: RunRecord | None,
     config: EnrichConfig,
     content: Content,
     group_of: Mapping[str, str],
@@ -44,6 +52,7 @@ def make_page(
     Args:
         summary: what the run did.
         record: how it was made, as `_run.json` tells it.
+        before: the same of the run before it in the output, if there is one.
         config: what was asked for.
         content: what stands in the result.
         group_of: the group of each name that an entity of a sample may carry.
@@ -56,58 +65,22 @@ def make_page(
     )
     colours = {group: index % _COLOURS for index, group in enumerate(summary.entities)}
     return template.render(
+        title=config.report.title or name_input(config.input),
         summary=summary,
         record=record,
         content=content,
         tiles=_tiles(summary),
-        groups=_groups(summary.entities, colours),
-        lengths=_lengths(summary.lengths),
+        groups=bars(summary.entities, colours),
+        scores=columns(summary.scores, [f"{edge / 10:.1f}" for edge in range(SCORE_CLASSES)]),
+        lengths=columns(summary.lengths, LENGTH_EDGES),
+        before=_beside(record, before) if before else {},
         throughput=_throughput(summary),
-        power=_power(summary.seconds, config.report),
-        samples=[list(parts(sample)) for sample in content.samples],
+        power=_power(summary.start_seconds + summary.work_seconds, config.report),
+        query=query(record, config),
+        samples=[(sample.id, list(parts(sample))) for sample in content.samples],
         colours={name: colours[group] for name, group in group_of.items()},
         made=_made(record, summary, config),
     )
-
-
-def count(number: float) -> str:
-    """Write a number out.
-
-    >>> count(1234567)
-    '1,234,567'
-    """
-    return f"{number:,.0f}"
-
-
-def short(number: int) -> str:
-    """Write a number in a few characters.
-
-    >>> [short(number) for number in (0, 999, 1234, 56789, 1_500_000, 2_000_000_000)]
-    ['0', '999', '1.2k', '57k', '1.5M', '2G']
-    """
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if number >= size:
-            value = number / size
-            return f"{value:.{int(value < 9.95)}f}".removesuffix(".0") + unit
-    return str(number)
-
-
-def plain(value: object) -> str:
-    """Write a setting as YAML would, but text without quotes.
-
-    >>> plain(False), plain(["a", 1]), plain("text")
-    ('false', '["a", 1]', 'text')
-    """
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def duration(seconds: float) -> str:
-    """Write a time out.
-
-    >>> duration(53.31), duration(3723.4)
-    ('53.3 s', '1:02:03')
-    """
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
 def parts(sample: Sample) -> Iterator[tuple[str, str | None]]:
@@ -156,62 +129,90 @@ def _tiles(summary: Summary) -> list[dict[str, object]]:
     ]
 
 
-def _groups(entities: Mapping[str, int], colours: Mapping[str, int]) -> list[dict[str, object]]:
-    """Draw a bar for each group, the longest for the most frequent."""
-    most = max([1, *entities.values()])
-    return [
-        {"name": group, "count": number, "share": percent(number, most), "colour": colours[group]}
-        for group, number in entities.items()
-    ]
+def name_input(section: InputSection) -> str:
+    """Name an input by its table, or by the last folder or file of its path.
 
-
-def _lengths(documents: Sequence[int]) -> list[dict[str, object]]:
-    """Draw a column for each class of lengths, from the first to the last that has documents."""
-    most = max([1, *documents])
-    filled = [index for index, number in enumerate(documents) if number] or [0]
-    return [
-        {"edge": edge, "count": documents[index], "share": percent(documents[index], most)}
-        for index, edge in enumerate(LENGTH_EDGES)
-        if min(filled) <= index <= max(filled)
-    ]
-
-
-def percent(part: float, whole: float) -> str:
-    """Return a share for the page's style.
-
-    >>> percent(1, 3)
-    '33.3'
+    >>> name_input(InputSection(path="/data/articles/*.parquet"))
+    'articles/*.parquet'
     """
-    return f"{100 * part / whole:.1f}"
+    parts = [part for part in (section.path or "").split("/") if part]
+    last = "/".join(parts[-2:] if parts and re.search(r"[*?\[{]", parts[-1]) else parts[-1:])
+    return section.table or last or section.format
+
+
+def query(record: RunRecord, config: EnrichConfig) -> str:
+    """Write the query that people ask first: the names that stand in most rows of the run."""
+    output = config.output
+    names = ResultColumns.of(config, ())
+    source = output.table or f"{output.format}.{quoted(str(output.path))}"
+    key = "entity" if config.classify.aggregation_strategy == "none" else "entity_group"
+    where = f"WHERE {names.run} = '{record.run}'"
+    if output.layout != MENTIONS:
+        source = f"(SELECT inline({names.texts[0].entities}) FROM {source} {where})"
+    return (
+        f"SELECT {key}, word, count(*) AS mentions\nFROM {source}\n"
+        f"{where + chr(10) if output.layout == MENTIONS else ''}"
+        f"GROUP BY {key}, word ORDER BY mentions DESC LIMIT 20"
+    )
+
+
+def _beside(now: RunRecord, before: RunRecord) -> dict[str, tuple[str, str]]:
+    """Put the figures of two runs side by side: of this one, and of the one before."""
+    groups = [*dict.fromkeys([*now.entities, *before.entities])]
+
+    def tell(record: RunRecord) -> list[str]:
+        documents = max(record.documents, 1)
+        shares = [record.entities.get(group, 0) / documents for group in groups]
+        speed = record.tokens / record.seconds if record.seconds else 0
+        return [
+            count(record.documents),
+            f"{record.failed / documents:.1%}",
+            *(f"{share:,.2f}" for share in shares),
+            count(speed) if speed else "–",
+            record.model,
+        ]
+
+    names = [
+        "Documents",
+        "Errors",
+        *(f"{group} a document" for group in groups),
+        "Tokens/s",
+        "Model",
+    ]
+    return dict(zip(names, zip(tell(now), tell(before), strict=True), strict=True))
 
 
 def _throughput(summary: Summary) -> dict[str, str]:
+    wait = duration(summary.load_wait)
     return {
         "Windows": count(summary.num_windows),
         "Tokens for the model": count(summary.num_model_tokens),
         "Padding": f"{summary.padding_share:.1%}",
         "In the model": f"{duration(summary.forward_seconds)}, all workers together",
-        "Model loads": f"{count(summary.num_model_loads)} in {duration(summary.load_seconds)}",
-        "Devices": ", ".join(summary.devices) or "none",
-    }
+        "Start": f"{duration(summary.start_seconds)}, and {wait} for the model",
+        "Model loads": count(summary.num_model_loads),
+        "Devices": describe_devices(summary),
+    } | ({"Left out": f"{count(summary.num_left_out)} entities"} if summary.num_left_out else {})
 
 
-def _power(seconds: float, energy: Energy) -> dict[str, str]:
+def _power(seconds: float, energy: Energy) -> str:
     kwh, grams = energy.footprint(seconds / 3600)
-    return {
-        "Hours": f"{seconds / 3600:,.3g}",
-        "Watts": f"{energy.watts:,g}",
-        "Energy": f"{kwh:,.3g} kWh",
-        "Intensity": f"{energy.grams_co2e_per_kwh:,g} g CO2e per kWh",
-        "Carbon": f"{grams:,.3g} g CO2e",
-    }
+    return (
+        f"{kwh:,.3g} kWh and {grams:,.3g} g CO2e, for {duration(seconds)} at {energy.watts:,g} W "
+        f"and {energy.grams_co2e_per_kwh:,g} g per kWh"
+    )
 
 
 def _made(record: RunRecord, summary: Summary, config: EnrichConfig) -> dict[str, str]:
-    """Tell the run's record, and every setting that is not the default."""
-    told = {name: value for name, value in record.told().items() if name not in _SHOWN_ABOVE}
-    told |= {f"classify.{name}": value for name, value in record.classify.items()}
-    made = told | {"result": summary.result} | _changed(config)
+    """Tell the model, where the result is, and every setting that was chosen."""
+    told = {
+        "Run": record.run,
+        "Model": record.model,
+        "SHA-256": record.model_sha256,
+        "Result": summary.result,
+        "Rows": f"by mention, {count(record.mentions)}" if record.mentions is not None else None,
+    }
+    made = told | _changed(config)
     return {name: plain(value) for name, value in made.items() if value is not None}
 
 
@@ -224,7 +225,7 @@ def _changed(config: EnrichConfig) -> dict[str, object]:
         changed |= {
             f"{section}.{name}": value
             for name, value in given.items()
-            if name not in _HIDDEN and value != usual[name] and section != "classify"
+            if name not in _HIDDEN and value != usual[name]
         }
     return changed
 

@@ -45,9 +45,10 @@ def print_summary(summary: Summary) -> None:
         "tokens": f"{summary.num_tokens:,} in {summary.num_windows:,} windows",
         "speed": f"{summary.tokens_per_second:,.0f} tokens/s over {summary.seconds:.1f} s; "
         f"{summary.forward_seconds:.1f} s in the model",
+        "start": f"{summary.start_seconds:.1f} s, and {summary.load_wait:.1f} s for the model",
         "padding": f"{summary.padding_share:.1%}",
-        "model loads": f"{summary.num_model_loads} ({summary.load_seconds:.1f} s)",
-        "devices": ", ".join(summary.devices) or "none",
+        "model loads": f"{summary.num_model_loads}",
+        "devices": describe_devices(summary),
         "result": summary.result,
     }
     if summary.page is not None:
@@ -80,6 +81,12 @@ def _shown(result: DataFrame, text: TextColumn) -> Column:
         F.col(quoted(text.entities)).alias("entities"),
         F.col(quoted(text.error)).alias("error"),
     )
+
+
+def describe_devices(summary: Summary) -> str:
+    """Name the devices that models ran on, and in which precision."""
+    used = (f"{device} in {' and '.join(each)}" for device, each in summary.precisions.items())
+    return ", ".join(used) or "none"
 
 
 class _Colours:

@@ -134,6 +134,7 @@ def test_the_public_names_are_these():
         "ModelLoadError",
         "ModelOptions",
         "PublishError",
+        "RedactOptions",
         "TokenClassifier",
         "enrich",
         "keep_workers",

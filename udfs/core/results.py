@@ -16,6 +16,7 @@ from spark_entities.udfs.core.redaction import REDACTION_TYPE
 from spark_entities.udfs.core.redaction import redact as redact_mentions
 from spark_entities.udfs.options import ClassifyOptions, RedactOptions
 
+SCORE_CLASSES = 10
 _PLACE = [("word", pa.string()), ("start", pa.int32()), ("end", pa.int32())]
 ENTITY_TYPE = pa.struct([("entity_group", pa.string()), ("score", pa.float32()), *_PLACE])
 TOKEN_TYPE = pa.struct(
@@ -95,6 +96,13 @@ def choose(entities: Entities, scheme: LabelScheme, options: ClassifyOptions) ->
     least = np.array([options.least_score(group) for group in scheme.groups], dtype=np.float32)
     kept: Bools = entities.scores >= least[scheme.group_ids[entities.label_ids]]
     return kept
+
+
+def count_scores(rows: pa.StructArray) -> list[int]:
+    """Count the entities of result rows by their scores, in `SCORE_CLASSES` classes from 0 to 1."""
+    scores = rows.field("entities").flatten().field("score").to_numpy(zero_copy_only=False)
+    counts: list[int] = np.histogram(scores, bins=SCORE_CLASSES, range=(0, 1))[0].tolist()
+    return counts
 
 
 def _int32(values: Ints) -> pa.Int32Array:

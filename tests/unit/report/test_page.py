@@ -12,6 +12,7 @@ from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.report.content import Content, Sample
 from spark_entities.jobs.report.page import make_page, parts, save_page
+from spark_entities.udfs.core.results import SCORE_CLASSES
 from spark_entities.udfs.errors import ConfigError
 
 EVIL = "<script>alert('&')</script>"
@@ -48,38 +49,76 @@ def summary(**changes):
     values = {
         "documents": 1200, "failed": 0, "entities": {"PER": 30, "LOC": 60}, "num_tokens": 90_000,
         "num_windows": 1300, "num_model_tokens": 95_000, "num_padded_tokens": 100_000,
-        "num_model_loads": 2, "load_seconds": 3.0, "forward_seconds": 50.0, "devices": ["cpu"],
-        "lengths": [0] * len(LENGTH_EDGES), "seconds": 3600.0, "run_id": "run-a",
+        "num_model_loads": 2, "load_seconds": 3.0, "forward_seconds": 50.0,
+        "devices": [("cpu", "float32")], "lengths": [0] * len(LENGTH_EDGES),
+        "scores": [0] * SCORE_CLASSES, "start_seconds": 8.0, "work_seconds": 3601.5,
+        "run_id": "run-a",
         "result": "file:/out/entity_run=run-a",
     }  # fmt: skip
     return Summary(**values | changes)
 
 
-def make(content=None, config=None, model="bundled@1", classify=None, **changes):
-    record = RunRecord(ended="2026-01-02T03:04:05+00:00", model=model, classify=classify or {})
-    config = config or EnrichConfig()
+def make(content=None, config=None, model="bundled@1", errors=None, before=None, **changes):
     run = summary(**changes)
+    record = RunRecord(
+        run=run.run_id,
+        ended="2026-01-02T03:04:05+00:00",
+        model=model,
+        errors=errors or {},
+        documents=run.documents,
+        entities=run.entities,
+        tokens=run.num_tokens,
+        seconds=run.seconds,
+    )
+    config = config or EnrichConfig(input={"path": "articles"}, output={"path": "out"})
     groups = {group: group for group in run.entities}
-    page = Page(make_page(run, record, config, content or Content(), groups))
+    page = Page(make_page(run, record, before, config, content or Content(), groups))
     assert page.open == []  # each element was closed
     return page
 
 
 def test_the_figures_of_the_run_are_told():
-    page = make(failed=3, content=Content(errors=[("longer than x", 3)]))
+    page = make(failed=3, errors={"longer than x": 3})
     text = " ".join(page.text.split())
     for told in [
         "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of documents",
         "25 over 1:00:00", "longer than x 3", "Padding 5.0%", "PER 30", "LOC 60",
+        "Start 8.0 s, and 1.5 s for the model", "cpu in float32",
     ]:  # fmt: skip
         assert told in text, told
 
 
 def test_power_is_hours_times_watts_times_intensity():
     config = EnrichConfig(report={"watts": 2000, "grams_co2e_per_kwh": 300})
-    text = " ".join(make(config=config).text.split())
-    assert "Hours 1 Watts 2,000 Energy 2 kWh" in text
-    assert "Carbon 600 g CO2e" in text
+    page = make(config=config, start_seconds=0.0, work_seconds=3600.0)
+    assert "2 kWh and 600 g CO2e, for 1:00:00 at 2,000 W and 300 g per kWh" in page.text
+
+
+def test_a_page_is_called_as_its_input_unless_it_has_a_title():
+    titles = [
+        make(config=EnrichConfig(input={"path": "/data/articles.parquet"})),
+        make(config=EnrichConfig(input={"table": "news.articles"}, report={"title": "May"})),
+    ]
+    assert [re.search(r"report of a run\s+(\S+)", page.text)[1] for page in titles] == [
+        "articles.parquet",
+        "May",
+    ]
+
+
+def test_a_run_stands_beside_the_one_before():
+    before = RunRecord(
+        model="bundled@0", documents=100, failed=2, entities={"PER": 10}, tokens=900, seconds=9.0
+    )
+    text = " ".join(make(before=before).text.split())
+    for told in ["Documents 1,200 100", "Errors 0.0% 2.0%", "PER a document 0.03 0.10"]:
+        assert told in text
+    assert "LOC a document 0.05 0.00 Tokens/s 25 100 Model bundled@1 bundled@0" in text
+    assert "Beside the run before it" not in make().text
+
+
+def test_a_sample_has_its_id():
+    page = make(Content(samples=[Sample(text="Emma", entities=[], id="17")]))
+    assert "17Emma" in page.text
 
 
 def test_the_page_needs_nothing_else_and_runs_no_script():
@@ -93,15 +132,16 @@ def test_the_page_needs_nothing_else_and_runs_no_script():
 
 def test_whatever_is_told_is_escaped():
     sample = Sample(text=f"{EVIL} en Emma", entities=[(0, len(EVIL), EVIL)])
-    content = Content(errors=[(EVIL, 1)], names={EVIL: [(EVIL, 1)]}, samples=[sample])
+    content = Content(names={EVIL: [(EVIL, 1)]}, samples=[sample])
     page = make(
         content,
+        errors={EVIL: 1},
         config=EnrichConfig(input={"path": EVIL}),
         model=EVIL,
         entities={EVIL: 1},
         run_id=EVIL,
         result=EVIL,
-        devices=[EVIL],
+        devices=[(EVIL, EVIL)],
     )
     assert "script" not in {tag for tag, _ in page.elements}
     assert page.text.count(EVIL) >= 10  # as text, wherever it stood
@@ -137,6 +177,7 @@ def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addr
     config = EnrichConfig(
         input={"path": "in.json", "format": "json", "options": {"header": "geheim"}},
         spark={"config": {"spark.x": "geheim"}},
+        output={"path": "out"},
         model={"name": "some/model", "revision": "a" * 40},
         run={"skip_existing": False, "show_documents": 3},
     )
