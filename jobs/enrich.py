@@ -127,7 +127,7 @@ def _publish(
         )
         warn_unlike(metrics.devices)
         num_written = staged.documents.count()
-        audit(entered.get["documents"], num_written, metrics.failed, config.errors)
+        audit(entered.get["documents"], num_written, metrics.failed, config)
         errors = read_errors(staged.documents, held.columns.texts) if metrics.failed else ()
         record = staged.complete(held.record(run_id, metrics, dict(errors)))
         _put_apart(held, staged.documents, record)

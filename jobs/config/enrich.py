@@ -13,6 +13,7 @@ from spark_entities.jobs.config.sections import (
     ErrorsSection,
     JobConfig,
     ModelSection,
+    Policy,
     RedactSection,
     ReportSection,
     RunSection,
@@ -157,7 +158,7 @@ class EnrichConfig(JobConfig):
         if self.errors.policy == "keep":
             raise ConfigError(
                 "errors.policy='keep' with output.layout='mentions': a document that fails has no "
-                "mention, and would be lost. Set it to 'quarantine' or 'fail'."
+                "mention, and would be lost. Set it to 'quarantine' or 'fail', or leave it out."
             )
         if self.run.show_documents:
             raise ConfigError(
@@ -170,3 +171,8 @@ class EnrichConfig(JobConfig):
                 "'documents'."
             )
         return self
+
+    @property
+    def policy(self) -> Policy:
+        """What is done about documents that fail."""
+        return self.errors.policy or ("fail" if self.output.layout == MENTIONS else "keep")

@@ -25,6 +25,7 @@ Allowed = Literal[
     "no-python-daemon",
     "idle-timeout-kills",
 ]
+Policy = Literal["keep", "fail", "quarantine"]
 
 
 class Section(BaseModel):
@@ -72,8 +73,11 @@ def check_written(key: str, path: str | None) -> None:
 class ErrorsSection(Section):
     """What to do about documents that fail."""
 
-    policy: Literal["keep", "fail", "quarantine"] = "keep"
-    """`keep` them with the reason; `fail` the run; `quarantine`: keep, and write them apart too."""
+    policy: Policy | None = None
+    """`keep` them with the reason; `fail` the run; `quarantine`: keep, and write them apart too.
+
+    When absent, `keep`; with `output.layout: mentions`, `fail`, as they would have no row there.
+    """
 
     quarantine_path: str | None = None
     """Folder for rows that failed, with policy `quarantine`; each run is a folder in it."""
@@ -93,11 +97,6 @@ class ErrorsSection(Section):
             )
         check_written("errors.quarantine_path", self.quarantine_path)
         return self
-
-    @property
-    def allowed_fraction(self) -> float:
-        """Share of failed documents above which nothing is published."""
-        return 0.0 if self.policy == "fail" else self.max_failed_fraction
 
 
 class RunSection(Section):

@@ -189,7 +189,7 @@ def in_the_c_locale(folder: Path, spark: SparkSession) -> Iterator[None]:
 
 PARQUET = ("--input.path", "{}/files", "--input.format", "parquet")
 INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
-MENTIONS = ("--output.layout", "mentions", "--errors.policy", "fail", "--input.id_column")
+MENTIONS = ("--output.layout", "mentions", "--input.id_column")
 SKIP = ("--run.skip_existing", "true", "--output.mode", "append", "--input.id_column")
 INTO_DATABASE = (
     *("--output.format", "jdbc", "--output.table", "mentions"),

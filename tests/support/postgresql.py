@@ -79,7 +79,7 @@ def try_out(spark: SparkSession, url: str, folder: Path, binaries: Path) -> dict
     documents = spark.createDataFrame(list(enumerate(TEXTS)), "id int, text string")
     documents.write.format("jdbc").options(**options, dbtable="articles").save()
     parts = {"partitionColumn": "id", "lowerBound": "0", "upperBound": "8", "numPartitions": "4"}
-    flags = ["--input.format", "jdbc", "--input.id_column", "id", "--errors.policy", "fail"]
+    flags = ["--input.format", "jdbc", "--input.id_column", "id"]
     flags += ["--input.options", json.dumps({**options, "dbtable": "articles", **parts})]
     flags += ["--output.format", "jdbc", "--output.options", json.dumps(options)]
     flags += ["--output.table", "mentions", "--output.layout", "mentions"]

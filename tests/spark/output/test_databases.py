@@ -45,7 +45,7 @@ def enrich(url, tmp_path):
         return main(
             [
                 *["--input.format", "jdbc", "--input.options", json.dumps(options)],
-                *["--input.id_column", "id", "--errors.policy", "fail", "--run.id", run],
+                *["--input.id_column", "id", "--run.id", run],
                 *["--output.format", "jdbc", "--output.options", json.dumps({"url": url})],
                 *["--output.table", "mentions", "--output.layout", "mentions"],
                 *["--output.staging_path", str(tmp_path / "stage"), *flags],

@@ -112,7 +112,7 @@ def test_files_of_a_run_are_parted_by_a_column(enriched):
 )
 def test_a_run_that_lies_in_another_way_is_refused(enriched, capsys, parts, flags, message):
     source = ["--input.path", str(enriched / "in.json"), "--input.format", "json"]
-    source += ["--input.id_column", "id", "--errors.policy", "fail", "--output.mode", "append"]
+    source += ["--input.id_column", "id", "--output.mode", "append"]
     parted = ["--output.partition_by", parts, "--output.path", str(enriched / "out")]
     assert main([*source, *parted, *flags]) == 2
     assert message in capsys.readouterr().err
@@ -155,8 +155,7 @@ def test_mentions_have_a_row_each_and_failed_documents_are_kept_apart(spark, men
 
 
 def test_a_result_without_a_mention_has_its_columns(spark, mentions, tmp_path):
-    parted = ["--errors.policy", "fail", "--output.partition_by", '["month"]']
-    assert mentions("Niets.", flags=parted) == 0
+    assert mentions("Niets.", flags=["--output.partition_by", '["month"]']) == 0
     result = spark.read.parquet(str(tmp_path / "out"))
     assert result.count() == 0
     assert {"key", "word", "month", "entity_run"} <= {*result.columns}

@@ -12,7 +12,6 @@ MENTIONS = {
     "output.layout": "mentions",
     "output.path": "out",
     "input.id_column": "id",
-    "errors.policy": "fail",
 }
 
 

@@ -1,10 +1,11 @@
 import pytest
 
-from spark_entities.jobs.config import ErrorsSection
+from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrichment.audit import audit
 from spark_entities.udfs.errors import PublishError
 
-HALF = ErrorsSection(max_failed_fraction=0.5)
+HALF = EnrichConfig(errors={"max_failed_fraction": 0.5})
+MENTIONS = {"output": {"layout": "mentions"}, "input": {"id_column": "id"}}
 
 
 @pytest.mark.parametrize("num_written", [9, 11])
@@ -20,7 +21,9 @@ def test_too_many_failures_publish_nothing():
         audit(10, 10, 6, HALF)
 
 
-def test_with_policy_fail_one_failure_publishes_nothing():
-    audit(10, 10, 0, ErrorsSection(policy="fail"))
-    with pytest.raises(PublishError, match=r"1 of 10 documents failed, more than .*=0\.0 allows"):
-        audit(10, 10, 1, ErrorsSection(policy="fail"))
+@pytest.mark.parametrize("given", [{"errors": {"policy": "fail"}}, MENTIONS])
+def test_with_policy_fail_which_is_that_of_mentions_one_failure_publishes_nothing(given):
+    config = EnrichConfig(**given)
+    audit(10, 10, 0, config)
+    with pytest.raises(PublishError, match=r"1 of 10 documents failed, .* set it to 'quarantine'"):
+        audit(10, 10, 1, config)
