@@ -1,39 +1,18 @@
-"""The commands of the README, run as a user runs them."""
+"""The command, run as a user runs it; test_documentation.py runs those of the README."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("spark-entities")
-SUBMIT = Path(sys.executable).with_name("spark-submit")
 
 
 def run(*words: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False)
-
-
-def test_the_demo_prints_entities_and_writes_them(tmp_path):
-    output = tmp_path / "demo"
-    done = run(COMMAND, "enrich", "--config", "conf/demo.yaml", "--output.path", output)
-    assert done.returncode == 0, done.stderr
-    assert "Emma PER [13, 17)" in done.stdout
-    assert "Londen LOC [32, 38)" in done.stdout
-    assert re.search(r"documents +64", done.stdout)
-    assert f"result       file:{output}/entity_run=" in done.stdout
-    rows = pq.read_table(output).to_pylist()
-    assert len(rows) == 64
-    for row in rows:
-        for entity in row["entities"] or []:
-            assert row["text"][entity["start"] : entity["end"]] == entity["word"]
-    (null,) = [row for row in rows if row["text"] is None]
-    assert (null["entities"], null["entity_error"]) == (None, None)
-    longest = max(rows, key=lambda row: len(row["text"] or ""))
-    assert [e["word"] for e in longest["entities"]][-2:] == ["Willem de Vries", "Utrecht"]
 
 
 def test_sixteen_partitions_on_one_core_load_the_model_once(spark, tmp_path):
@@ -48,17 +27,6 @@ def test_sixteen_partitions_on_one_core_load_the_model_once(spark, tmp_path):
     assert done.returncode == 0, done.stderr
     assert len(list(output.glob("entity_run=*/part-*.parquet"))) == 16
     assert re.search(r"model loads +1 \(", done.stdout)
-
-
-def test_spark_submit_runs_the_job(tmp_path):
-    output = tmp_path / "out"
-    done = run(
-        SUBMIT, "--master", "local[1]", "jobs/enrich.py", "--config", "conf/local.yaml",
-        "--input.path", "conf/demo-documents.jsonl", "--input.format", "json",
-        "--output.path", output,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert len(pq.read_table(output)) == 64
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
-"""A Spark Connect server of the tests: that of pip's PySpark, in a process of its own."""
+"""The Spark Connect server that docs/connect.md starts, in a process of its own.
 
-import os
+It starts where nothing is activated, in a folder that has the environment of the tests as `.venv`.
+"""
+
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SUBMIT = Path(sys.executable).with_name("spark-submit")
-_MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
+from tests.support.processes import ROOT, bare_environment, link_checkout
+
+_GUIDE = ROOT / "docs" / "connect.md"
 _STARTED = re.compile(r"Spark Connect server started at: .*:(\d+)")
 
 
@@ -23,12 +25,13 @@ def connect_server(folder: Path) -> Iterator[str]:
         "spark.sql.shuffle.partitions": "2",
         "spark.ui.enabled": "false",
     }
-    settings = [word for pair in properties.items() for word in ("--conf", "=".join(pair))]
-    command = [_SUBMIT, "--master", "local[2]", *settings, "--class", _MAIN, "spark-internal"]
+    settings = " ".join(f"--conf {name}={value}" for name, value in properties.items())
+    (command,) = re.findall(r"^```bash no-run\n(.*?)^```", _GUIDE.read_text("utf-8"), re.M | re.S)
+    submit = f"exec env {command}".replace(" spark-submit ", f" spark-submit {settings} ")
     with subprocess.Popen(
-        command,
-        cwd=folder,
-        env=os.environ | {"PYSPARK_PYTHON": sys.executable},
+        ["bash", "-c", submit],
+        cwd=link_checkout(folder),
+        env=bare_environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
