@@ -34,8 +34,8 @@ from spark_entities.jobs.enrichment.audit import audit
 from spark_entities.jobs.enrichment.incremental import for_each_new_batch
 from spark_entities.jobs.enrichment.metrics import Metrics, Summary, read_metrics, warn_unlike
 from spark_entities.jobs.enrichment.plan import plan
-from spark_entities.jobs.enrichment.prepare import Prepared, check_table, hold, prepare
-from spark_entities.jobs.enrichment.set_up import check_model
+from spark_entities.jobs.enrichment.prepare import Prepared, hold, prepare
+from spark_entities.jobs.enrichment.set_up import check_model, check_table
 from spark_entities.jobs.enrichment.skip_existing import drop_existing
 from spark_entities.jobs.output.mentions import check_parts
 from spark_entities.jobs.output.publish import read_output, stage
@@ -65,7 +65,7 @@ def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
 
     """
     checkpoint = check_model(config)
-    check_table(df, config, checkpoint)
+    check_table(df.schema, config, checkpoint)
     rows = choose_rows(df, config.input)
     return plan(rows, config, checkpoint, config.run.id or new_run_id())
 
@@ -145,7 +145,7 @@ def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
         return
     failed = written.where(held.columns.failed())
     if not held.config.errors.quarantine_text:
-        failed = failed.select(*without(failed, held.config.input.texts))
+        failed = failed.select(*without(failed.schema, held.config.input.texts))
     failed = failed.withColumn(held.columns.run, F.lit(run_id))
     with stage(failed, quarantine, run_id) as staged:
         staged.put_in_place(staged.complete(record))

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrichment.metrics import observe_metrics
-from spark_entities.jobs.tables.columns import INTERNAL, carried_columns, field, quoted, without
+from spark_entities.jobs.tables.columns import INTERNAL, carried_columns, field, without
 from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.core.labels import LabelScheme
@@ -44,7 +45,7 @@ def plan(
         metrics = observe_metrics(rows, mentions, chooses=config.classify.chooses)
         result = result.observe(observation, *metrics)
     dropped = section.texts if config.output.drop_text else []
-    carried = df.select(*map(quoted, carried_columns(df, section)))
+    carried = T.StructType([df.schema[name] for name in carried_columns(df.schema, section)])
     results = zip(columns.texts, rows, mentions, strict=True)
     return result.select(
         *without(carried, dropped),

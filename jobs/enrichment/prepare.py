@@ -28,21 +28,17 @@ from spark_entities.jobs.enrichment.places import (
     places_of_input,
     places_of_output,
 )
-from spark_entities.jobs.enrichment.set_up import Setup, set_up
+from spark_entities.jobs.enrichment.set_up import Setup, check_table, set_up
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.filesystem import LOCAL
-from spark_entities.jobs.output.mentions import check_layout
 from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord, new_run_id
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes
-from spark_entities.jobs.tables.columns import check_columns
 from spark_entities.jobs.tables.reading import check_all_read, check_input, choose_rows, read_input
-from spark_entities.jobs.tables.result_columns import ResultColumns
-from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ConfigError
 
 _OUTPUT_KEYS = "output.path", "errors.quarantine_path"
@@ -138,20 +134,13 @@ def read_documents(ready: Setup) -> DataFrame:
     if by_path:
         check_names(ready.spark, config.input)
     documents = read_input(ready.spark, config.input)
-    check_table(documents, config, ready.checkpoint)
+    check_table(documents.schema, config, ready.checkpoint)
+    choose_rows(documents, config.input)  # refuses a condition that is none
     if by_path:
         check_all_read(documents, config.input)
     if by_path and config.run.mode == "incremental":
         check_grows(ready.spark, config.input)
     return documents
-
-
-def check_table(df: DataFrame, config: EnrichConfig, checkpoint: Checkpoint) -> None:
-    """Check that a table has what is asked of it, and no column that the job adds."""
-    choose_rows(df, config.input)
-    added = ResultColumns.of(config, checkpoint.scheme.groups).added
-    check_columns(df, config.input, added)
-    check_layout(df, config)
 
 
 def check_places(prepared: Prepared) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from spark_entities.jobs.config import EnrichConfig, EvaluateConfig
+from spark_entities.jobs.output.mentions import check_layout
 from spark_entities.jobs.spark.preflight import (
     Finding,
     check_settings,
@@ -21,6 +23,8 @@ from spark_entities.jobs.spark.preflight import (
 )
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.jobs.spark.trial import try_model
+from spark_entities.jobs.tables.columns import check_columns
+from spark_entities.jobs.tables.footers import read_columns
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.checkpoint import Checkpoint, find_checkpoint
 
@@ -56,6 +60,8 @@ def set_up(
 
     """
     started, checkpoint = time.monotonic(), check_setup(config)
+    if (columns := read_columns(config.input, config.spark)) is not None:
+        check_table(columns, config, checkpoint)
     session = spark or make_session(config.spark, program)
     warnings = check_settings(session_properties(session), checkpoint, config.spark.allow)
     try_model(session, checkpoint)
@@ -81,3 +87,10 @@ def check_model(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
         if (redact := config.redaction()) is not None:
             redact.check_fits(config.classify.aggregation_strategy, checkpoint.scheme.groups)
     return checkpoint
+
+
+def check_table(columns: StructType, config: EnrichConfig, checkpoint: Checkpoint) -> None:
+    """Check that a table has what is asked of it, and no column that the job adds."""
+    added = ResultColumns.of(config, checkpoint.scheme.groups).added
+    check_columns(columns, config.input, added)
+    check_layout(columns, config)

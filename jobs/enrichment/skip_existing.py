@@ -31,7 +31,7 @@ def check_existing(
         ConfigError: if there are none, or they are of another type.
 
     """
-    check_column(documents, section, "input.id_column", section.id_column)
+    check_column(documents.schema, section, "input.id_column", section.id_column)
     name, standing = str(section.id_column), _read_existing(documents, output, settings)
     if re.search("map<|variant", dict(documents.dtypes)[name]):
         raise ConfigError(

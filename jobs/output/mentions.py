@@ -84,24 +84,24 @@ def mention_columns(output: Output) -> list[str]:
     return [*kept, *of, "word", "score", "start", "end", output.columns.model]
 
 
-def check_layout(df: DataFrame, config: EnrichConfig) -> None:
+def check_layout(schema: T.StructType, config: EnrichConfig) -> None:
     """Refuse columns of the input that the output cannot be parted by, or mentions known by.
 
     Raises:
         ConfigError: naming the column and the ones there are.
 
     """
-    for name in carried_columns(df, config.input):
-        field = df.schema[name]
+    for name in carried_columns(schema, config.input):
+        field = schema[name]
         if _has_interval(field.dataType):
             raise ConfigError(
                 f"the input's column {field.name!r} is of type {field.dataType.simpleString()}, "
                 f"which Parquet does not hold. Leave it out, or cast it to a string first."
             )
     for name in config.output.partition_by:
-        _check_partition(df, config, name)
+        _check_partition(schema, config, name)
     if config.output.layout == MENTIONS:
-        check_column(df, config.input, "input.id_column", config.input.id_column)
+        check_column(schema, config.input, "input.id_column", config.input.id_column)
         kept = kept_columns(config.output, config.input.id_column)
         taken = _OF_MENTIONS | ({_OF_COLUMN} if config.input.text_columns else set())
         clashes = [name for name in kept if name.lower() in taken]
@@ -126,9 +126,9 @@ def _has_interval(kind: T.DataType) -> bool:
     return isinstance(kind, T.CalendarIntervalType)
 
 
-def _check_partition(df: DataFrame, config: EnrichConfig, name: str) -> None:
-    check_column(df, config.input, "output.partition_by", name)
-    kind, is_text = df.schema[name].dataType, name in config.input.texts
+def _check_partition(schema: T.StructType, config: EnrichConfig, name: str) -> None:
+    check_column(schema, config.input, "output.partition_by", name)
+    kind, is_text = schema[name].dataType, name in config.input.texts
     if is_text or not isinstance(kind, _PARTS):
         raise ConfigError(
             f"output.partition_by names {name!r}, a column of type {kind.simpleString()}"

@@ -17,11 +17,11 @@ from spark_entities.udfs.errors import ConfigError
 INTERNAL = "_spark_entities_"  # how names begin that no result has
 
 
-def check_columns(df: DataFrame, section: InputSection, added: Sequence[str]) -> None:
+def check_columns(schema: T.StructType, section: InputSection, added: Sequence[str]) -> None:
     """Refuse a table without text columns of strings, or with columns that the job would add.
 
     Args:
-        df: the table.
+        schema: the table's.
         section: how it is read; names its columns.
         added: the columns that the job would add.
 
@@ -30,19 +30,19 @@ def check_columns(df: DataFrame, section: InputSection, added: Sequence[str]) ->
 
     """
     for name in section.texts:
-        kind = find_field(df.schema, name)
+        kind = find_field(schema, name)
         if kind is None:
-            check_column(df, section, section.texts_key, name)
+            check_column(schema, section, section.texts_key, name)
         elif not isinstance(kind, T.StringType):
             raise ConfigError(
                 f"{section.texts_key}={name!r} is of type {kind.simpleString()}, not string. "
                 f"Choose a column of strings, or cast it first."
             )
     for name in section.columns or ():
-        check_column(df, section, "input.columns", name)
+        check_column(schema, section, "input.columns", name)
     taken = {name.lower() for name in added}
-    clashes = [name for name in carried_columns(df, section) if name.lower() in taken]
-    clashes += [name for name in df.columns if name.lower().startswith(INTERNAL)]
+    clashes = [name for name in carried_columns(schema, section) if name.lower() in taken]
+    clashes += [name for name in schema.names if name.lower().startswith(INTERNAL)]
     if clashes:
         raise ConfigError(
             f"the input already has the columns {', '.join(clashes)}, which this job adds. "
@@ -50,15 +50,15 @@ def check_columns(df: DataFrame, section: InputSection, added: Sequence[str]) ->
         )
 
 
-def check_column(df: DataFrame, section: InputSection, key: str, name: str | None) -> None:
+def check_column(schema: T.StructType, section: InputSection, key: str, name: str | None) -> None:
     """Refuse a column that is not there, by the key that names it.
 
     The columns there are are told, unless their names are read from files as texts are: without the
     header that was promised, they would be those of a document.
     """
-    if name in df.columns:
+    if name in schema.names:
         return
-    there, options = ", ".join(df.columns), {key.lower(): key for key in section.options}
+    there, options = ", ".join(schema.names), {key.lower(): key for key in section.options}
     if not there:
         raise ConfigError(
             f"{key}={name!r} is not a column of the input, which has none: its files are empty. "
@@ -66,7 +66,7 @@ def check_column(df: DataFrame, section: InputSection, key: str, name: str | Non
         )
     if names_are_data(section):
         there = (
-            f"{len(df.columns)}, whose names are not told: if the files lack the header of "
+            f"{len(schema.names)}, whose names are not told: if the files lack the header of "
             f"input.options.{options['header']}, they are a document's words"
         )
     raise ConfigError(
@@ -91,17 +91,17 @@ def field(df: DataFrame, name: str) -> Column:
     return F.col(quoted(name) if name in df.columns else quoted_path(name))
 
 
-def carried_columns(df: DataFrame, section: InputSection) -> list[str]:
+def carried_columns(schema: T.StructType, section: InputSection) -> list[str]:
     """Name the columns of the input that the result has, in their order."""
-    return df.columns if section.columns is None else section.columns
+    return schema.names if section.columns is None else section.columns
 
 
-def without(df: DataFrame, names: Sequence[str]) -> Iterator[Column]:
+def without(schema: T.StructType, names: Sequence[str]) -> Iterator[Column]:
     """Return the columns of a table without some of them, or without fields of structs."""
-    for column in df.columns:
-        inner = [name.partition(".") for name in names if name not in df.columns]
+    for column in schema.names:
+        inner = [name.partition(".") for name in names if name not in schema.names]
         fields = [rest for root, _, rest in inner if root == column]
-        kind = df.schema[column].dataType
+        kind = schema[column].dataType
         if column in names or (isinstance(kind, T.StructType) and {*fields} >= {*kind.names}):
             continue
         value, paths = F.col(quoted(column)), (quoted_path(rest) for rest in fields)
