@@ -15,15 +15,16 @@
 
 # COMMAND ----------
 
-dbutils.widgets.text("source", "main.default.documents", "1 Documents: a table")
-dbutils.widgets.text("text_column", "text", "2 Column of the text")
-dbutils.widgets.text("id_column", "id", "3 Column of the id")
-dbutils.widgets.text("target", "main.default.document_entities", "4 Result: a table")
-dbutils.widgets.text("mentions", "main.default.document_mentions", "5 Mentions: a table, or empty")
-dbutils.widgets.dropdown("mode", "append", ["append", "overwrite", "error"], "6 If it is there")
-dbutils.widgets.text("partitions", "", "7 Tasks at least, or empty")
-dbutils.widgets.text("model", "bundled", "8 Model: bundled, a Hub id, or a folder")
-dbutils.widgets.text("revision", "", "9 Revision of a Hub id")
+dbutils.widgets.text("source", "main.default.documents", "01 Documents: a table")
+dbutils.widgets.text("text_column", "text", "02 Column of the text")
+dbutils.widgets.text("id_column", "id", "03 Column of the id")
+dbutils.widgets.text("target", "main.default.document_entities", "04 Result: a table")
+dbutils.widgets.text("mentions", "main.default.document_mentions", "05 Mentions: a table, or empty")
+dbutils.widgets.dropdown("mode", "append", ["append", "overwrite", "error"], "06 If it is there")
+dbutils.widgets.text("partitions", "", "07 Tasks at least, or empty")
+dbutils.widgets.text("model", "bundled", "08 Model: bundled, a Hub id, or a folder")
+dbutils.widgets.text("revision", "", "09 Revision of a Hub id")
+dbutils.widgets.text("run", "", "10 Name of the run, the same when it is tried again, or empty")
 
 # COMMAND ----------
 
@@ -35,7 +36,7 @@ from spark_entities.jobs.enrichment.set_up import set_up
 from spark_entities.jobs.tables.columns import quoted
 from spark_entities.jobs.tables.spreading import spread
 
-widgets = "source text_column id_column target mentions mode partitions model revision"
+widgets = "source text_column id_column target mentions mode partitions model revision run"
 given = {name: dbutils.widgets.get(name) for name in widgets.split()}
 config = EnrichConfig(
     input={
@@ -44,8 +45,19 @@ config = EnrichConfig(
         "min_partitions": given["partitions"] or None,
     },
     model={"name": given["model"], "revision": given["revision"] or None},
-    run={"id": new_run_id()},
+    run={"id": given["run"] or new_run_id()},
 )
+
+
+def publish(rows, table):
+    """Write the rows of this run to a table, unless an earlier try of the run has."""
+    of_run = F.col("entity_run") == config.run.id
+    if spark.catalog.tableExists(table) and not spark.table(table).where(of_run).isEmpty():
+        print(f"{table} has the rows of {config.run.id} already")
+    else:
+        rows.write.mode(given["mode"]).saveAsTable(table)
+    return spark.table(table).where(of_run)
+
 
 # COMMAND ----------
 
@@ -67,15 +79,15 @@ print(f"{ready.checkpoint.identify()}: {', '.join(ready.checkpoint.scheme.groups
 # MAGIC ## Documents in, entities out
 # MAGIC
 # MAGIC `enrich` only plans. The write is one transaction of the table's format, which is Delta on
-# MAGIC Databricks: a run that fails leaves the table as it was.
+# MAGIC Databricks: a run that fails leaves the table as it was, and a table that has any rows of it
+# MAGIC has them all. So a run that is tried again goes on where it stopped.
 
 # COMMAND ----------
 
 documents = read_documents(ready)
 if config.input.min_partitions:
     documents = spread(documents, config.input)
-enriched = enrich(documents, config)
-enriched.write.mode(given["mode"]).saveAsTable(given["target"])
+result = publish(enrich(documents, config), given["target"])
 
 # COMMAND ----------
 
@@ -84,7 +96,6 @@ enriched.write.mode(given["mode"]).saveAsTable(given["target"])
 
 # COMMAND ----------
 
-result = spark.table(given["target"]).where(F.col("entity_run") == config.run.id)
 num_documents, num_failed = result.agg(F.count("*"), F.count("entity_error")).first()
 print(f"{config.run.id}: {num_documents:,} documents, of which {num_failed:,} failed")
 if num_failed > config.errors.max_failed_fraction * num_documents:
@@ -104,7 +115,7 @@ mentions = result.select(
     "entity_run",
 )
 if given["mentions"]:
-    mentions.write.mode(given["mode"]).saveAsTable(given["mentions"])
+    publish(mentions, given["mentions"])
 
 # COMMAND ----------
 

@@ -79,6 +79,19 @@ def run_notebook(spark: SparkSession, **given: str) -> dict[str, Any]:
     return {"printed": printed.getvalue(), "shown": [df.toPandas().to_dict("list") for df in shown]}
 
 
+def try_again(spark: SparkSession) -> dict[str, Any]:
+    """Run the notebook, lose its second table as if it had ended between the two, and try again."""
+    mentions = "spark_catalog.default.mentions_of_tries"
+    given = {"run": "job-7", "mentions": mentions}
+    tries = [run_notebook(spark, **given)]
+    spark.sql(f"DROP TABLE {mentions}")
+    tries += [run_notebook(spark, **given), run_notebook(spark, **given, mode="error")]
+    rows = [
+        spark.table(table).where("entity_run = 'job-7'") for table in (TABLES["target"], mentions)
+    ]
+    return {"tries": tries, "rows": [each.count() for each in rows]}
+
+
 def refusal(spark: SparkSession) -> str:
     """Ask for what a client cannot do."""
     config = EnrichConfig(input={"table": TABLES["source"]}, output={"path": "build/never"})
@@ -119,6 +132,7 @@ def main(address: str) -> dict[str, Any]:
         "columns": spark.table(TABLES["target"]).columns,
         "entities": count(spark, "target"),
         "mentions": spark.table(TABLES["mentions"]).where("id = 0").toPandas().to_dict("list"),
+        "tried": try_again(spark),
         "overwritten": run_notebook(spark, mode="overwrite", mentions=""),
         "entities_then": count(spark, "target"),
         "guide": run_guide(spark, address),

@@ -62,7 +62,8 @@ def test_the_cluster_of_the_bundle_passes_our_own_check(bundle, job):
 def test_the_parameters_of_the_job_are_the_widgets_of_the_notebook(job):
     source = NOTEBOOK.read_text("utf-8")
     widgets = dict(re.findall(r'dbutils\.widgets\.\w+\("(\w+)", "([^"]*)"', source))
-    assert {each.name: each.default for each in job.parameters} == widgets
+    parameters = {each.name: each.default for each in job.parameters}
+    assert parameters == widgets | {"run": "job-{{job.run_id}}"}  # Databricks puts a number there
     (read,) = re.findall(r'^widgets = "(.*)"$', source, re.MULTILINE)
     assert read.split() == [*widgets]
 

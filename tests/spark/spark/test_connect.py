@@ -72,6 +72,18 @@ def test_the_databricks_notebook_adds_runs_to_its_tables(seen):
     assert len(set(seen["mentions"]["entity_run"])) == 2
 
 
+def test_a_run_of_the_databricks_notebook_that_is_tried_again_doubles_no_row(seen):
+    first, after_a_loss, last = (each["printed"] for each in seen["tried"]["tries"])
+    assert "already" not in first
+    assert after_a_loss.count("has the rows of job-7 already") == 1
+    assert last.count("has the rows of job-7 already") == 2
+    documents, mentions = seen["tried"]["rows"]
+    assert documents == len(TEXTS)
+    assert mentions == sum(len(row["entities"] or []) for row in seen["rows"]["pandas"])
+    shown = [each["shown"] for each in seen["tried"]["tries"]]
+    assert shown[0] == shown[1] == shown[2]
+
+
 def test_the_databricks_notebook_replaces_its_table(seen):
     assert seen["entities_then"] == len(TEXTS)
 
