@@ -37,6 +37,7 @@ setup(
     package_data={
         "spark_entities": ["py.typed"],
         "spark_entities.jobs.report": ["*.html"],
+        "spark_entities.jobs.spark": ["*.properties"],
         "spark_entities.udfs.bundled": ["*.json", "*.safetensors", "NOTICE", "README.md"],
     },
     python_requires=">=3.11",

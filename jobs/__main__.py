@@ -1,6 +1,7 @@
 """The command `spark-entities`: one subcommand a job.
 
-Each job is imported when it is asked for, so that one that needs no torch loads none.
+Each job is imported when it is asked for, so that one that needs no torch loads none; those that
+take a second to import say before that what they are at.
 """
 
 from __future__ import annotations
@@ -8,23 +9,30 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from spark_entities.jobs.spark.phases import begin_phases, phase
+
 _JOBS = {
     "enrich": "find entities in a table of documents and write them to Parquet",
     "check": "hold a set-up against what `enrich` needs, and mend it before the run",
     "evaluate": "score a model on CoNLL files",
     "finetune": "train a model on CoNLL files",
 }
+_TELL_PHASES = ("enrich", "check")
+_HELP = {"-h", "--help"}
 
 
 def main() -> int:
     """Run the job named on the command line; returns its exit status."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in _TELL_PHASES and _HELP.isdisjoint(sys.argv):
+        begin_phases()
+        phase("Checking the settings")
     if name in _JOBS:
         return int(import_module(f"spark_entities.jobs.{name}").main(sys.argv[2:]))
     print("usage: spark-entities JOB [--help] [--section.key VALUE …]\n\njobs:")
     for job, purpose in _JOBS.items():
         print(f"  {job:<10} {purpose}")
-    return 0 if name in ("-h", "--help") else 2
+    return 0 if name in _HELP else 2
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from spark_entities.jobs.enrichment.prepare import check_outputs, prepare, read_
 from spark_entities.jobs.enrichment.set_up import Setup, set_up
 from spark_entities.jobs.output.lock import check_free
 from spark_entities.jobs.report.terminal import make_console
+from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
 from spark_entities.jobs.spark.preflight import weights_bytes
 from spark_entities.jobs.spark.session import is_client
 from spark_entities.jobs.spark.workers import task_slots
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> None:
     config = read_config(arguments, program=_PROGRAM)
+    begin_phases()
     lines = [*check(None, config)]
+    end_phases()
     console = make_console()
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
@@ -103,6 +106,7 @@ def _describe(ready: Setup, documents: DataFrame | None) -> Iterator[str]:
         obstacle = "packs need half precision"
     layout = f"padded everywhere: {obstacle}" if obstacle else "end to end on GPUs, padded on CPUs"
     yield f"windows: {layout}"
+    phase("Trying a task on each slot")
     for device in find_devices(ready.spark):
         check_device(device, checkpoint)
         size = f", {device.memory_bytes >> 20:,} MiB" if device.memory_bytes else ""

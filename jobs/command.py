@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from spark_entities.jobs.spark.phases import end_phases
 from spark_entities.udfs.errors import ConfigError, EnrichmentError, ModelLoadError
 
 log = logging.getLogger("spark_entities.command")
@@ -25,7 +26,7 @@ _SPARKS = ("pyspark", "py4j")  # packages whose errors are Spark's
 def run_program(program: Callable[[], None], *, refusal: str = "refused") -> int:
     """Run a program to its end; returns its exit status."""
     try:
-        program()
+        _run_with_phases(program)
     except (ConfigError, ModelLoadError) as error:
         return _end(REFUSED, *(f"{refusal}: {line}" for line in str(error).splitlines()))
     except EnrichmentError as error:
@@ -37,6 +38,14 @@ def run_program(program: Callable[[], None], *, refusal: str = "refused") -> int
 
         return _end(FAILED, f"failed: {explain(error)}")
     return DONE
+
+
+def _run_with_phases(program: Callable[[], None]) -> None:
+    """Run a program, whose phases are no longer told when its end is."""
+    try:
+        program()
+    finally:
+        end_phases()
 
 
 def _unforeseen(error: Exception) -> str:

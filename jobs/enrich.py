@@ -44,8 +44,10 @@ from spark_entities.jobs.output.run_record import RunRecord, new_run_id
 from spark_entities.jobs.report.content import read_content, read_errors
 from spark_entities.jobs.report.page import make_page, page_path, save_page
 from spark_entities.jobs.report.terminal import print_documents, print_summary
+from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.tables.columns import without
+from spark_entities.jobs.tables.counting import count_documents
 from spark_entities.jobs.tables.reading import choose_rows
 from spark_entities.jobs.tables.spreading import spread
 
@@ -118,6 +120,7 @@ def _publish(
     counted = documents.observe(entered, F.count(F.lit(1)).alias("documents"))
     spread_out = spread(counted, config.input)
     result = plan(spread_out, config, checkpoint, run_id, classified)
+    phase(f"Loading {config.model.name}", then="Classifying", total=count_documents(documents))
     began = time.monotonic()
     with stage(result, held.output, run_id) as staged:
         metrics = replace(
@@ -126,12 +129,14 @@ def _publish(
             work_seconds=time.monotonic() - began,
         )
         warn_unlike(metrics.devices)
+        phase("Checking")
         num_written = staged.documents.count()
         audit(entered.get["documents"], num_written, metrics.failed, config)
         errors = read_errors(staged.documents, held.columns.texts) if metrics.failed else ()
         record = staged.complete(held.record(run_id, metrics, dict(errors)))
         _put_apart(held, staged.documents, record)
         page = _make_page(held, staged.documents, _summarise(held, metrics, run_id), record)
+        phase(f"Publishing {run_id}")
         staged.put_in_place(record, page if config.report.path is None else None)
     if page is not None and config.report.path is not None:
         save_page(config.report.path, run_id, page)
@@ -188,9 +193,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> None:
     config = read_config(arguments, program=_PROGRAM)
+    begin_phases()
     prepared = prepare(None, config, program=_PROGRAM)
     with show_progress(prepared.spark):
         summary = carry_out(prepared)
+    end_phases()
     if config.run.show_documents:
         documents, columns = read_output(prepared.spark, config.output), prepared.columns
         if summary.run_id is not None:

@@ -10,7 +10,7 @@ held, and is called once more then.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -36,6 +36,7 @@ from spark_entities.jobs.output.filesystem import LOCAL
 from spark_entities.jobs.output.publish import find_output
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord, new_run_id
+from spark_entities.jobs.spark.phases import phase
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import check_publishes
 from spark_entities.jobs.tables.reading import check_all_read, check_input, choose_rows, read_input
@@ -104,7 +105,7 @@ def prepare(
     _ = config.output.staged_beside  # refuses one without a place
     check_folder("report.path", config.report.path)
     ready = set_up(spark, config, program=program)
-    with nullcontext() if spark else show_progress(ready.spark):  # columns of JSON take a pass
+    with show_progress(ready.spark):  # columns of JSON take a pass
         documents = read_documents(ready)
     quarantine = None
     if config.errors.quarantine_path is not None:
@@ -131,6 +132,7 @@ def prepare(
 def read_documents(ready: Setup) -> DataFrame:
     """Read the input, and check that it has its documents, and no column that the job adds."""
     config, by_path = ready.config, bool(ready.config.input.path) and not is_remote()
+    phase(f"Reading {config.input.path or config.input.table or 'the database'}")
     if by_path:
         check_names(ready.spark, config.input)
     documents = read_input(ready.spark, config.input)

@@ -16,6 +16,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import REDACTED, SparkSection, is_secret, resolve_secrets
+from spark_entities.jobs.spark.java import is_log_configured, start_java
+from spark_entities.jobs.spark.phases import phase
 from spark_entities.udfs.errors import ConfigError
 
 # What Spark must not show in its UI and logs: more than it hides by default.
@@ -24,6 +26,8 @@ _REDACTION = {
     "spark.sql.redaction.options.regex": f"{REDACTED}|url",
 }
 _QUIET = {"spark.ui.showConsoleProgress": "false"}  # jobs/spark/progress.py shows more
+_HEARTBEAT = {"spark.executor.heartbeatInterval": "2s"}  # by which executors tell of documents
+_ERRORS_ONLY = {"spark.log.level": "ERROR"}
 _LOCALE, _UTF8 = ("LC_ALL", "LC_CTYPE", "LANG"), "C.UTF-8"
 
 NO_JAVA = (
@@ -70,6 +74,7 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
     """Return the active session, or start one with the settings of the configuration.
 
     A master `sc://…`, or the environment variable `SPARK_REMOTE`, is a Spark Connect server.
+    Java's log has errors alone, unless `spark.log.level` or a log4j configuration says otherwise.
 
     Raises:
         ConfigError: if there is no Java to start one.
@@ -86,12 +91,17 @@ def make_session(section: SparkSection, name: str) -> SparkSession:
         config["spark.master"] = section.master
     from pyspark import SparkConf, SparkContext
 
+    if SparkContext._active_spark_context is None:
+        phase("Starting Spark")
     # Starts Java, where none runs: with what must stand on its command line, but no secret.
     shown = SparkConf(loadDefaults=False)
     referred = {key for key, value in section.config.items() if value != config[key]}
     hidden = {key for key in config if is_secret(key)} | referred
     shown.setAll([(key, value) for key, value in config.items() if key not in hidden])
-    SparkContext._ensure_initialized(conf=shown)
+    start_java(shown)
+    defaults = _HEARTBEAT if is_log_configured() else _HEARTBEAT | _ERRORS_ONLY
+    given = SparkConf()  # spark-submit's and spark-defaults.conf, too
+    config = {key: value for key, value in defaults.items() if not given.contains(key)} | config
     return SparkSession.builder.appName(name).config(map={**config}).getOrCreate()
 
 
@@ -115,6 +125,7 @@ def _know_file_names() -> dict[str, str]:
 
 def _connect(section: SparkSection) -> SparkSession:
     """Connect to a server, whose own settings say what it shows in its logs."""
+    phase("Connecting to Spark")
     builder = SparkSession.builder
     if section.master is not None:
         builder = builder.remote(section.master)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from spark_entities.jobs.spark.phases import phase
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.positions import untried
@@ -28,6 +29,7 @@ def try_model(spark: SparkSession, checkpoint: Checkpoint) -> None:
     """
     if untried(checkpoint.read_type()) is None:
         return
+    phase(f"Trying {checkpoint.options.name}")
     options = checkpoint.pin()
 
     def load(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
