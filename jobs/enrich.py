@@ -43,7 +43,7 @@ from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import RunRecord, new_run_id
 from spark_entities.jobs.report.content import read_content, read_errors
 from spark_entities.jobs.report.page import make_page, page_path, save_page
-from spark_entities.jobs.report.terminal import print_documents, print_summary
+from spark_entities.jobs.report.terminal import print_documents, print_nothing_new, print_summary
 from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
 from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.tables.columns import without
@@ -198,6 +198,10 @@ def _main(arguments: Sequence[str]) -> None:
     with show_progress(prepared.spark):
         summary = carry_out(prepared)
     end_phases()
+    if not summary.documents and (config.run.mode == "incremental" or config.run.skip_existing):
+        last = prepared.output.last_record(but=summary.run_id)
+        print_nothing_new(last.run if last else None)
+        return
     if config.run.show_documents:
         documents, columns = read_output(prepared.spark, config.output), prepared.columns
         if summary.run_id is not None:

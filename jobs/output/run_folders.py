@@ -65,9 +65,9 @@ class RunFolders(Output):
         folders = [f"{self._standing()}/{name}" for name in runs]
         return {folder: self._record(f"{folder}/{RECORD}") for folder in folders}
 
-    def last_record(self) -> RunRecord | None:
-        """Return the record of the run that ended last."""
-        ended = [record for record in self.records().values() if record.ended]
+    def last_record(self, *, but: str | None = None) -> RunRecord | None:
+        """Return the record of the run that ended last, but for one."""
+        ended = [each for each in self.records().values() if each.ended and each.run != but]
         return max(ended, key=lambda record: record.ended, default=None)
 
     def _record(self, path: str) -> RunRecord:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -62,9 +64,25 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
 
 
+def print_nothing_new(last_run: str | None) -> None:
+    """Print that a run has found nothing that is not in its output already."""
+    since = f" since run {last_run}" if last_run else ""
+    make_console().print(f"Nothing new{since}.", markup=False)
+
+
 def print_documents(result: DataFrame, texts: Sequence[TextColumn], count: int) -> None:
-    """Print the beginning of some documents with their entities, coloured by group."""
-    rows = result.select(F.array(*(_shown(result, text) for text in texts))).take(count)
+    """Print the beginning of some documents with their entities, coloured by group.
+
+    Those in which nothing was found, and nothing went wrong, have nothing to show.
+    """
+    shown = (
+        (F.size(F.col(quoted(text.entities))) > 0) | F.col(quoted(text.error)).isNotNull()
+        for text in texts
+    )
+    chosen = result.where(reduce(or_, shown))
+    rows = chosen.select(F.array(*(_shown(result, text) for text in texts))).take(count)
+    if not rows:
+        return
     table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
     table.add_column("document", ratio=3, overflow="fold")
     table.add_column("entities", ratio=2, overflow="fold")

@@ -95,7 +95,7 @@ class _Line:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self.is_live = console.is_terminal
+        self.is_live = console.is_terminal and not console.is_dumb_terminal
         self._phase = Phase("")
         self._told: set[str] = set()
         self._words = Spinner("dots")

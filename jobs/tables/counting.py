@@ -30,6 +30,8 @@ def count_documents(df: DataFrame) -> int | None:
         plan = plan.child()
     if plan.getClass().getSimpleName() != "FileSourceScanExec":
         return None
+    if plan.relation().fileFormat().toString() != "Parquet":
+        return None
     is_filtered = plan.partitionFilters().nonEmpty() or plan.dataFilters().nonEmpty()
     if is_filtered or plan.selectedPartitions().totalNumberOfFiles() > _MOST_FILES:
         return None
@@ -38,7 +40,7 @@ def count_documents(df: DataFrame) -> int | None:
         return None
     try:
         return sum(int(pq.read_metadata(_local_path(file)).num_rows) for file in files)
-    except (OSError, pa.ArrowException):  # it is no Parquet, or is gone
+    except (OSError, pa.ArrowException):  # one is broken, or gone
         return None
 
 

@@ -67,6 +67,17 @@ def test_a_batch_of_which_too_much_fails_is_tried_again_by_the_next_run(
     assert ids(spark, tmp_path) == Counter([0, 1, 10, 11])
 
 
+def test_a_run_that_finds_nothing_new_says_since_when(tmp_path, enrich, capsys):
+    arguments, add = enrich
+    add(0, 1)
+    assert main(arguments) == 0
+    assert "documents    1" in capsys.readouterr().out
+    assert main(arguments) == 0
+    (run,) = (tmp_path / "out").iterdir()
+    name = run.name.removeprefix("entity_run=")
+    assert capsys.readouterr().out == f"Nothing new since run {name}.\n"
+
+
 def test_another_setting_is_refused_by_name(enrich, capsys):
     arguments, add = enrich
     add(0, 1)

@@ -40,6 +40,14 @@ def test_only_documents_that_are_new_or_changed_are_classified(spark, enrich, tm
     assert ids(spark, tmp_path) == Counter({0: 1, 1: 2, 2: 1, 3: 2, 4: 1})
 
 
+def test_a_run_that_finds_nothing_new_says_since_when(enrich, tmp_path, capsys):
+    enrich(TEXTS.items(), "--run.id", "run-a")
+    flags = ["--input.path", str(tmp_path / "in.json"), "--input.format", "json"]
+    flags += ["--input.id_column", "id", "--run.skip_existing", "True"]
+    assert main([*flags, "--output.path", str(tmp_path / "out"), "--output.mode", "append"]) == 0
+    assert capsys.readouterr().out == "Nothing new since run run-a.\n"
+
+
 def test_ids_that_are_null_or_stand_twice_lose_no_row(spark, enrich, tmp_path):
     rows = [(None, "Emma"), (None, "Frans"), (7, "Emma"), (7, "Emma"), (7, "Frans")]
     assert enrich(rows) == 5

@@ -1,4 +1,4 @@
-"""The live line: what it says, when it is silent, and that it always ends."""
+"""Who is asked how far Spark is, who is not, and that it always ends."""
 
 import io
 import threading
@@ -8,35 +8,33 @@ import pytest
 from py4j.protocol import Py4JError
 from rich.console import Console
 
-from spark_entities.jobs.spark import progress
-from spark_entities.jobs.spark.progress import Status, describe, show_progress
+from spark_entities.jobs.spark import phases, progress
+from spark_entities.jobs.spark.progress import show_progress
 
 
-@pytest.mark.parametrize(
-    ("status", "seconds", "line"),
-    [
-        (Status(stages=(), tasks=0, done=0), 9, ""),
-        (Status(stages=(1,), tasks=1, done=0), 9, "0 of 1 task"),
-        (Status(stages=(1,), tasks=4, done=0), 9, "0 of 4 tasks"),
-        (Status(stages=(1,), tasks=4, done=1), 10, "1 of 4 tasks · 0:00:30 left"),
-        (Status(stages=(1,), tasks=4, done=4), 10, "4 of 4 tasks · 0:00:00 left"),
-        (Status(stages=(1,), tasks=2, done=0, documents=0), 0, "0 of 2 tasks"),
-        (Status(stages=(1,), tasks=2, done=0, documents=7), 0, "7 documents · 0 of 2 tasks"),
-        (
-            Status(stages=(1,), tasks=2000, done=500, documents=3_000_000),
-            7200,
-            "3,000,000 documents · 417 documents/s · 500 of 2,000 tasks · 6:00:00 left",
-        ),
-    ],
-)
-def test_the_line_tells_what_is_known(status, seconds, line):
-    assert describe(status, seconds) == line
+@pytest.fixture
+def screen():
+    """What is shown on a terminal, while phases are told."""
+    shown = io.StringIO()
+    phases.begin_phases(Console(file=shown, force_terminal=True, width=120))
+    yield shown
+    phases.end_phases()
 
 
-def test_without_a_terminal_nothing_is_asked_and_nothing_said(capfd):
+def asking() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "progress"]
+
+
+def test_where_nobody_is_told_nothing_is_asked():
     with show_progress(None):  # any use of the session would fail
-        assert "progress" not in {thread.name for thread in threading.enumerate()}
-    assert capfd.readouterr() == ("", "")
+        assert not asking()
+
+
+def test_beside_sparks_own_line_nobody_is_told(screen):
+    with show_progress(SimpleNamespace(conf={"spark.ui.showConsoleProgress": "true"})):
+        assert not asking()
+        phases.phase("Checking")
+    assert "Checking" not in screen.getvalue()
 
 
 class ConnectClient:
@@ -52,14 +50,15 @@ class ConnectClient:
         self.handlers.remove(handler)
 
 
-def test_on_spark_connect_the_client_is_told_and_then_left_alone(monkeypatch):
+def test_on_spark_connect_the_client_is_told_and_then_left_alone(monkeypatch, screen):
     monkeypatch.setattr(progress, "is_remote", lambda: True)
-    client, shown = ConnectClient(), io.StringIO()
+    client = ConnectClient()
     done = SimpleNamespace(stage_id=1, num_tasks=9, num_completed_tasks=9, done=True)
     at_work = SimpleNamespace(stage_id=2, num_tasks=8, num_completed_tasks=2, done=False)
 
     def work():
-        with show_progress(client, Console(file=shown, force_terminal=True, width=120)):
+        phases.phase("Counting")
+        with show_progress(client):
             (handler,) = client.handlers
             handler(stages=[done, at_work], inflight_tasks=2, operation_id="x", done=False)
             handler(stages=None, inflight_tasks=0, operation_id="x", done=True)
@@ -68,12 +67,13 @@ def test_on_spark_connect_the_client_is_told_and_then_left_alone(monkeypatch):
 
     with pytest.raises(ValueError, match="the run failed"):
         work()
+    phases.end_phases()
     assert client.handlers == []
-    assert "2 of 8 tasks" in shown.getvalue()
+    assert "Counting · 2 of 8 tasks" in screen.getvalue()
 
 
 @pytest.mark.parametrize("error", [Py4JError("gone"), ConnectionResetError("gone")])
-def test_where_classic_spark_has_ended_nobody_is_told_by_the_line(monkeypatch, error):
+def test_where_classic_spark_has_ended_nobody_is_told_by_the_line(monkeypatch, screen, error):
     def read_status(spark):
         raise error
 
@@ -81,9 +81,8 @@ def test_where_classic_spark_has_ended_nobody_is_told_by_the_line(monkeypatch, e
     monkeypatch.setattr(threading, "excepthook", told.append)
     monkeypatch.setattr(progress, "_SECONDS", 0.001)
     monkeypatch.setattr(progress, "read_status", read_status)
-    session = SimpleNamespace(conf={})
-    with show_progress(session, Console(file=io.StringIO(), force_terminal=True)):
-        for asker in [each for each in threading.enumerate() if each.name == "progress"]:
+    with show_progress(SimpleNamespace(conf={})):
+        for asker in asking():
             asker.join(60)  # it may have ended already
             assert not asker.is_alive()
     assert told == []
