@@ -23,7 +23,7 @@ $(READY): setup.py constraints.txt
 java:
 	@test -n "$$JAVA_HOME" || command -v java >/dev/null || { echo "Java is missing: install Java 17 (Debian, Ubuntu: apt install openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME."; exit 1; }
 
-demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print them
+demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print some
 	$(BIN)/spark-entities enrich --config conf/demo.yaml
 
 test: java $(READY)  ## run all tests but the slow ones
