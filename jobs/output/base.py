@@ -77,6 +77,10 @@ class Output(ABC):
     def has(self, run_id: str) -> bool:
         """Tell whether a run was published here."""
 
+    @abstractmethod
+    def describe(self, run_id: str | None) -> str:
+        """Say where a run is, or all runs are."""
+
     def last_record(self, *, but: str | None = None) -> RunRecord | None:  # noqa: ARG002
         """Return the record of the run that ended last, but for one; none where none is kept."""
         return None
