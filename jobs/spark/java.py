@@ -30,7 +30,8 @@ def start_java(conf: SparkConf) -> None:
     if SparkContext._gateway is not None:
         return
     with _quiet_log(), _standard_error() as stderr:
-        gateway = launch_gateway(conf, {} if stderr is None else {"stderr": stderr})
+        streams = {} if stderr is None else {"stderr": stderr}
+        gateway = launch_gateway(conf, streams)  # type: ignore[no-untyped-call]
     SparkContext._ensure_initialized(gateway=gateway)
 
 
