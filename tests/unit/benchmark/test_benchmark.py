@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from spark_entities.jobs.benchmark import engine
 from spark_entities.jobs.benchmark.__main__ import main
 from spark_entities.jobs.benchmark.engine import compare_precisions, interleave, model_flop
 from spark_entities.jobs.benchmark.processes import shared_memory
@@ -75,26 +74,22 @@ def test_flop_are_two_a_weight_and_token_and_those_of_attention():
     assert model_flop(network, np.array([3, 1])) == 2 * 20 * 4 + 4 * 2 * 4 * (9 + 1)
 
 
+@pytest.mark.filterwarnings("ignore")  # of transformers' pipeline
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(
-            ["sweep", "--documents", "3", "--budgets", "256", "512"],
-            "padded tokens",
-            marks=pytest.mark.slow,
-        ),
-        (["engine", "--model", "tiny", "--documents", "3", "--batch-sizes", "2"], "of matmul"),
-        pytest.param(["profile", "--words", "300"], "from Arrow to Arrow", marks=pytest.mark.slow),
+        (["sweep", "--documents", "3", "--budgets", "256", "512"], "padded tokens"),
+        (["engine", "--documents", "3", "--batch-sizes", "2"], "of matmul"),
+        (["profile", "--words", "300"], "from Arrow to Arrow"),
     ],
 )
-def test_the_engine_is_measured_without_spark(arguments, said):
-    code = (
-        "import sys; sys.modules['pyspark'] = None;"
-        "from spark_entities.jobs.benchmark.__main__ import main;"
-        f"main({[*arguments, '--repeats', '1']})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said in done.stdout
+def test_the_engine_is_measured_without_spark(tmp_path, monkeypatch, capsys, arguments, said):
+    for name in ("_LIMIT_SECONDS", "_MATMUL_SECONDS"):
+        monkeypatch.setattr(engine, name, 0.1)
+    if arguments[0] != "profile":
+        arguments = [*arguments, "--model", "tiny", "--output", str(tmp_path)]
+    main([*arguments, "--repeats", "1"])
+    assert said in capsys.readouterr().out
 
 
 def test_an_option_of_another_measurement_is_refused(capsys):
