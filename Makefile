@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # Two processes; a file stays in one, and files start in the order of tests/conftest.py.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
+# Spark's classes as Java holds them, for the many short lives of Java in the tests: tests/conftest.py.
+CLASSES := build/spark-classes.jsa
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-unit test-faults parity memory benchmark profile docs notebook lint format evaluate bundled-model dist clean java
@@ -20,19 +22,25 @@ $(READY): setup.py constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(CLASSES): $(READY)
+	@mkdir -p $(@D)
+	@echo "Keeping Spark's classes for the tests in $@: 180 MB, half a minute."
+	@PATH=$(abspath $(BIN)):$$PATH SPARK_SUBMIT_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ArchiveClassesAtExit=$@ -Xlog:disable" \
+		spark-submit jobs/enrich.py --config conf/demo.yaml --output.path build/for-classes >/dev/null 2>&1
+
 java:
 	@test -n "$$JAVA_HOME" || command -v java >/dev/null || { echo "Java is missing: install Java 17 (Debian, Ubuntu: apt install openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME."; exit 1; }
 
 demo: java $(READY)  ## find entities in the bundled documents with the bundled model, and print some
 	$(BIN)/spark-entities enrich --config conf/demo.yaml
 
-test: java $(READY)  ## run all tests but the slow ones
+test: java $(CLASSES)  ## run all tests but the slow ones
 	$(PYTEST) -m "not slow"
 
-test-all: java $(READY)  ## run all tests, the slow ones and those of clusters and PostgreSQL too
+test-all: java $(CLASSES)  ## run all tests, the slow ones and those of clusters and PostgreSQL too
 	$(PYTEST)
 
-test-faults: java $(READY)  ## break the job in every way there is a test for, and print what became of it
+test-faults: java $(CLASSES)  ## break the job in every way there is a test for, and print what became of it
 	$(BIN)/python -m tests.faults
 
 test-unit: $(READY)  ## run the tests that need no Java: seconds

@@ -71,6 +71,7 @@ def start_session(master: str, settings: Mapping[str, str | None]) -> SparkSessi
         # Two clusters that start in one second would have one name, and one folder of logs.
         "spark.deploy.appIdPattern": f"app-%s-%04d-{os.getpid()}",
         "spark.executor.memory": "1g",
+        "spark.executor.extraJavaOptions": os.environ.get("SPARK_SUBMIT_OPTS", ""),
         "spark.executorEnv.PYTHONPATH": str(ROOT),
         "spark.python.daemon.module": "tests.gpu.fake_gpus",
         "spark.ui.enabled": "false",
