@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spark_entities.jobs.spark.workers import keep_workers
     from spark_entities.udfs.classifier import TokenClassifier
     from spark_entities.udfs.entities_udf import make_entities_udf
+    from spark_entities.udfs.sql import register
 
 __all__ = [
     "ClassifyOptions",
@@ -44,6 +45,7 @@ __all__ = [
     "keep_workers",
     "make_entities_udf",
     "read_config",
+    "register",
 ]
 
 _LAZY = {
@@ -53,6 +55,7 @@ _LAZY = {
     "keep_workers": "jobs.spark.workers",
     "make_entities_udf": "udfs.entities_udf",
     "read_config": "jobs.config",
+    "register": "udfs.sql",
 }
 
 

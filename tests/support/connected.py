@@ -15,7 +15,7 @@ from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spark_entities import ConfigError, make_entities_udf
+from spark_entities import ConfigError, make_entities_udf, register
 from spark_entities.jobs.check import check
 from spark_entities.jobs.config import EnrichConfig, SparkSection
 from spark_entities.jobs.enrich import run
@@ -67,6 +67,13 @@ def classify(spark: SparkSession, kind: str) -> list[dict[str, Any]]:
     df = df.repartition(2).withColumn("result", make_entities_udf(kind=kind)(F.col("text")))
     rows = df.orderBy("id").select("result").collect()
     return [row["result"].asDict(recursive=True) | {"metrics": None} for row in rows]
+
+
+def classify_in_sql(spark: SparkSession) -> list[dict[str, Any]]:
+    """Run the function of SQL over the texts."""
+    register(spark)
+    rows = spark.sql(f"SELECT entities(text) AS e FROM {TABLES['source']} ORDER BY id").collect()
+    return [row["e"].asDict(recursive=True) | {"metrics": None} for row in rows]
 
 
 def run_notebook(spark: SparkSession, **given: str) -> dict[str, Any]:
@@ -125,7 +132,8 @@ def main(address: str) -> dict[str, Any]:
     documents.write.saveAsTable(TABLES["source"])
     config = EnrichConfig(input={"table": TABLES["source"]})
     seen = {
-        "rows": {kind: classify(spark, kind) for kind in ("pandas", "arrow")},
+        "rows": {kind: classify(spark, kind) for kind in ("pandas", "arrow")}
+        | {"sql": classify_in_sql(spark)},
         "check": [*check(spark, config)],
         "refusal": refusal(spark),
         "notebook": [run_notebook(spark), run_notebook(spark, partitions="3")],

@@ -33,7 +33,7 @@ TORCH = {
     *("udfs/model.py", "udfs/precision.py", "jobs/training", "jobs/benchmark"),
 }
 TORCH_IN_FUNCTIONS = {"udfs/device.py", "udfs/task.py"}  # once a model is wanted
-PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/task.py"}
+PYSPARK_IN_UDFS = {"udfs/entities_udf.py", "udfs/sql.py", "udfs/task.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -141,6 +141,7 @@ def test_the_public_names_are_these():
         "keep_workers",
         "make_entities_udf",
         "read_config",
+        "register",
     ]
     assert all(getattr(spark_entities, name) is not None for name in spark_entities.__all__)
 

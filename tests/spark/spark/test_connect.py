@@ -25,7 +25,7 @@ def test_the_client_has_no_java(seen):
     assert seen["java"] is False
 
 
-@pytest.mark.parametrize("kind", ["pandas", "arrow"])
+@pytest.mark.parametrize("kind", ["pandas", "arrow", "sql"])
 def test_the_udf_gives_the_rows_of_the_engine(seen, kind):
     rows = TokenClassifier.load(device="cpu").classify(TEXTS).to_pylist()
     for row in rows:
