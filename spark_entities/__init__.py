@@ -24,6 +24,7 @@ from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOpt
 if TYPE_CHECKING:
     from spark_entities.jobs.config import EnrichConfig, read_config
     from spark_entities.jobs.enrich import enrich
+    from spark_entities.jobs.report.marks import display
     from spark_entities.jobs.spark.workers import keep_workers
     from spark_entities.udfs.classifier import TokenClassifier
     from spark_entities.udfs.entities_udf import make_entities_udf
@@ -41,6 +42,7 @@ __all__ = [
     "PublishError",
     "RedactOptions",
     "TokenClassifier",
+    "display",
     "enrich",
     "keep_workers",
     "make_entities_udf",
@@ -51,6 +53,7 @@ __all__ = [
 _LAZY = {
     "EnrichConfig": "jobs.config",
     "TokenClassifier": "udfs.classifier",
+    "display": "jobs.report.marks",
     "enrich": "jobs.enrich",
     "keep_workers": "jobs.spark.workers",
     "make_entities_udf": "udfs.entities_udf",

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.window import Window
 
 from spark_entities.jobs.config import EnrichConfig
+from spark_entities.jobs.report.marks import Sample, places
 from spark_entities.jobs.tables.columns import field, quoted
 from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 
@@ -22,16 +23,6 @@ _REASONS = 20
 _SAMPLE_CHARS = 1000
 
 Counts = Sequence[tuple[str, int]]  # most frequent first
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """The beginning of a document, and its entities there: start, end, group or label."""
-
-    text: str
-    entities: Sequence[tuple[int, int, str]]
-    cut: bool = False
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +116,4 @@ def _sample(row: Row) -> Sample:
     end = min(len(text), _SAMPLE_CHARS)
     end = min([end, *(e["start"] for e in entities if e["start"] < end < e["end"])])
     inside = [e for e in entities if e["end"] <= end]
-    name = "entity_group" if "entity_group" in entities[0] else "entity"
-    return Sample(
-        id=row["id"],
-        text=text[:end],
-        entities=[(e["start"], e["end"], e[name]) for e in inside],
-        cut=end < len(text),
-    )
+    return Sample(id=row["id"], text=text[:end], entities=places(inside), cut=end < len(text))

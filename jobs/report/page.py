@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,8 +22,9 @@ from jinja2 import Environment, StrictUndefined
 from spark_entities.jobs.config import MENTIONS, Energy, EnrichConfig, InputSection
 from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
-from spark_entities.jobs.report.content import Content, Sample
+from spark_entities.jobs.report.content import Content
 from spark_entities.jobs.report.figures import bars, columns, count, duration, plain, short
+from spark_entities.jobs.report.marks import parts
 from spark_entities.jobs.report.terminal import describe_devices
 from spark_entities.jobs.tables.columns import quoted
 from spark_entities.jobs.tables.result_columns import ResultColumns
@@ -81,23 +82,6 @@ def make_page(
         colours={name: colours[group] for name, group in group_of.items()},
         made=_made(record, summary, config),
     )
-
-
-def parts(sample: Sample) -> Iterator[tuple[str, str | None]]:
-    """Cut a sample where its entities begin and end: text, and its group or label, if it has one.
-
-    >>> list(parts(Sample(text="Emma woont", entities=[(0, 4, "PER")], cut=True)))
-    [('Emma', 'PER'), (' woont…', None)]
-    """
-    at = 0
-    for start, end, name in sample.entities:
-        if start > at:
-            yield sample.text[at:start], None
-        yield sample.text[start:end], name
-        at = end
-    rest = sample.text[at:] + "…" * sample.cut
-    if rest:
-        yield rest, None
 
 
 def page_path(folder: str, run_id: str) -> str:

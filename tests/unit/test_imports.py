@@ -115,6 +115,14 @@ def test_the_engine_works_and_is_measured_where_pyspark_is_not_installed():
     assert printed == "['Emma', 'Londen'] cpu\n"
 
 
+def test_results_are_shown_where_neither_pyspark_nor_ipython_is_installed():
+    printed = run_python(
+        "import sys; sys.modules |= {'pyspark': None, 'IPython': None};"
+        "from spark_entities import display; display([{'entities': []}], ['Emma'])"
+    )
+    assert printed.endswith(">Emma</p>\n")
+
+
 def test_scoring_works_where_pyspark_is_not_installed():
     printed = run_python(
         "import sys; sys.modules['pyspark'] = None; import spark_entities.jobs.scoring.gold;"
@@ -137,6 +145,7 @@ def test_the_public_names_are_these():
         "PublishError",
         "RedactOptions",
         "TokenClassifier",
+        "display",
         "enrich",
         "keep_workers",
         "make_entities_udf",

@@ -10,8 +10,9 @@ import pytest
 from spark_entities.jobs.config import EnrichConfig, read_config
 from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
-from spark_entities.jobs.report.content import Content, Sample
-from spark_entities.jobs.report.page import make_page, parts, save_page
+from spark_entities.jobs.report.content import Content
+from spark_entities.jobs.report.marks import Sample
+from spark_entities.jobs.report.page import make_page, save_page
 from spark_entities.udfs.core.results import SCORE_CLASSES
 from spark_entities.udfs.errors import ConfigError
 
@@ -188,16 +189,6 @@ def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addr
     assert "input.text_column" not in text
     assert "None" not in text
     assert "geheim" not in text
-
-
-def test_entities_cut_a_sample_into_parts():
-    sample = Sample(text="Emma, Jan en Piet", entities=[(0, 4, "PER"), (6, 9, "PER")])
-    assert list(parts(sample)) == [
-        ("Emma", "PER"),
-        (", ", None),
-        ("Jan", "PER"),
-        (" en Piet", None),
-    ]
 
 
 def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
