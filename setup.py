@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 SPARK = ["pyspark>=4.0.1,<5", "pandas>=2.2,<3"]
 CONNECT = ["pyspark[connect]>=4.0.1,<5", "pandas>=2.2,<3"]
 EVALUATE = ["seqeval>=1.2.2"]
+MLFLOW = ["mlflow-skinny>=3", "pandas>=2.2,<3"]
 BENCHMARK = ["matplotlib"]
 NOTEBOOK = [*SPARK, *EVALUATE, "ipykernel", "matplotlib"]
 RIVALS = ["daft", "ray[data]"]
@@ -63,9 +64,10 @@ setup(
         "connect": CONNECT,  # a client of Spark Connect
         "notebook": NOTEBOOK,
         "evaluate": EVALUATE,
+        "mlflow": MLFLOW,  # registered models, and ours for serving
         "benchmark": BENCHMARK,
         "rivals": RIVALS,  # run by the benchmark where they are installed
-        "dev": [*CONNECT, *NOTEBOOK, *BENCHMARK, *DEV],
+        "dev": [*CONNECT, *NOTEBOOK, *MLFLOW, *BENCHMARK, *DEV],
     },
     entry_points={"console_scripts": ["spark-entities = spark_entities.jobs.__main__:main"]},
 )

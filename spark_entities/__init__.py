@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from spark_entities.jobs.spark.workers import keep_workers
     from spark_entities.udfs.classifier import TokenClassifier
     from spark_entities.udfs.entities_udf import make_entities_udf
+    from spark_entities.udfs.serving import log_model
     from spark_entities.udfs.sql import register
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "display",
     "enrich",
     "keep_workers",
+    "log_model",
     "make_entities_udf",
     "read_config",
     "register",
@@ -56,6 +58,7 @@ _LAZY = {
     "display": "jobs.report.marks",
     "enrich": "jobs.enrich",
     "keep_workers": "jobs.spark.workers",
+    "log_model": "udfs.serving",
     "make_entities_udf": "udfs.entities_udf",
     "read_config": "jobs.config",
     "register": "udfs.sql",

@@ -24,6 +24,7 @@ from spark_entities.udfs.errors import ModelLoadError
 from spark_entities.udfs.frames import check_ids, read_frame
 from spark_entities.udfs.options import BUNDLED, ModelOptions
 from spark_entities.udfs.positions import usable_positions
+from spark_entities.udfs.registry import REGISTERED, fetch_model
 from spark_entities.udfs.weights import find_weights, read_json, read_shapes, refuse_whatever
 
 BUNDLED_FOLDER = Path(__file__).parent / "bundled"
@@ -79,9 +80,10 @@ class Checkpoint:
     def pin(self) -> ModelOptions:
         """Return options for executors: they find the same folder, and refuse other weights."""
         options = replace(self.options, sha256=self.digest())
-        if not Path(options.name).expanduser().is_dir() or options.name == BUNDLED:
-            return options
-        return replace(options, name=str(self.folder.absolute()))
+        registered = options.name.startswith(REGISTERED)
+        if registered or (Path(options.name).expanduser().is_dir() and options.name != BUNDLED):
+            return replace(options, name=str(self.folder.absolute()))
+        return options
 
 
 def find_checkpoint(options: ModelOptions, shared: Path | None = None) -> Checkpoint:
@@ -156,13 +158,22 @@ def find_folder(options: ModelOptions) -> tuple[Path, ModelOptions]:
                 f"the folder of a checkpoint."
             )
         return BUNDLED_FOLDER, options
+    if options.name.startswith(REGISTERED):
+        if options.revision is not None:
+            raise ModelLoadError(
+                f"model.revision={options.revision!r}: {options.name!r} names its version itself. "
+                f"Leave model.revision out."
+            )
+        registered, name = fetch_model(options.name)
+        return registered, replace(options, name=name)
     folder = Path(options.name).expanduser()
     if folder.is_dir():
         return folder, options
     if folder.is_absolute() or options.name.startswith((".", "~")) or options.name.count("/") > 1:
         raise ModelLoadError(
             f"model.name={options.name!r} is not a folder on this machine. Give the folder of a "
-            f"checkpoint, a Hub id such as 'organisation/model', or '{BUNDLED}'."
+            f"checkpoint, a Hub id such as 'organisation/model', a registered model such as "
+            f"'models:/name/version', or '{BUNDLED}'."
         )
     snapshot = _download(options)
     return snapshot, replace(options, revision=snapshot.name)

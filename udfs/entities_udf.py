@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
 
+from spark_entities.udfs.arguments import check_type, read_options
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 from spark_entities.udfs.worker import classify_batches, metered_type
@@ -56,13 +57,9 @@ def make_entities_udf(
         ConfigError: if an argument is of another type, or this Spark has no UDF of that kind.
 
     """
-    if isinstance(model_options, str):
-        model_options = ModelOptions(name=model_options)
-    model, options = model_options or ModelOptions(), classify_options or ClassifyOptions()
-    _check_type("model_options", model, ModelOptions)
-    _check_type("classify_options", options, ClassifyOptions)
+    model, options = read_options(model_options, classify_options)
     if redact is not None:
-        _check_type("redact", redact, RedactOptions)
+        check_type("redact", redact, RedactOptions)
     make = {"pandas": _make_pandas, "arrow": _make_arrow}.get(kind)
     if make is None or (kind == "arrow" and not hasattr(F, "arrow_udf")):
         raise ConfigError(
@@ -122,10 +119,3 @@ def _by_row(results: pa.StructArray, num_columns: int) -> pa.ListArray:
     """Put the results of a row's texts together: (n * num_columns,) gives (n,)."""
     splits = np.arange(0, len(results) + 1, num_columns, dtype=np.int32)
     return pa.ListArray.from_arrays(pa.array(splits), results)
-
-
-def _check_type(name: str, value: object, wanted: type) -> None:
-    if not isinstance(value, wanted):
-        raise ConfigError(
-            f"{name} is of type {type(value).__name__}. Give {wanted.__name__}(…), or leave it out."
-        )

@@ -32,7 +32,11 @@ def _setting(default: _Value, description: str) -> _Value:
 class ModelOptions:
     """Which checkpoint to load, and how."""
 
-    name: str = _setting(BUNDLED, "Folder of a checkpoint, a Hugging Face Hub id, or `bundled`.")
+    name: str = _setting(
+        BUNDLED,
+        "Folder of a checkpoint, a Hugging Face Hub id, a registered model of MLflow "
+        "(`models:/name/version`, `models:/name@alias`), or `bundled`.",
+    )
     revision: str | None = _setting(
         None, "Branch, tag or commit of a Hub id; pinned to a commit before the run."
     )

@@ -14,10 +14,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 
+from spark_entities.udfs.arguments import read_options
 from spark_entities.udfs.checkpoint import find_checkpoint
+from spark_entities.udfs.core.results import result_type
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
-from spark_entities.udfs.worker import classify_batches, metered_type
+from spark_entities.udfs.worker import classify_batches
 
 _STRINGS = "string", "large_string", "string_view"  # of Arrow
 
@@ -50,18 +52,20 @@ def register(
         ModelLoadError: if the checkpoint is missing, incomplete or inconsistent.
 
     """
-    if isinstance(model_options, str):
-        model_options = ModelOptions(name=model_options)
-    model, options = model_options or ModelOptions(), classify_options or ClassifyOptions()
-    _check_arguments(spark, name, model, options)
+    model, options = read_options(model_options, classify_options)
+    if not hasattr(spark, "udf"):  # sessions of classic Spark and of Connect are of two classes
+        raise ConfigError(f"spark is of type {type(spark).__name__}. Give a SparkSession.")
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ConfigError(f"name={name!r} is no name of a function. Give one such as 'entities'.")
     if not hasattr(F, "arrow_udf"):
         raise ConfigError(
             "register() needs Spark 4.1 or later. Before it, use make_entities_udf() on DataFrames."
         )
     checkpoint = find_checkpoint(model)
     options.check_window(checkpoint.read_capacity())
+    options.check_groups(checkpoint.scheme.groups)
     pinned = checkpoint.pin()
-    row_type = pa.struct([*metered_type(options.aggregation_strategy)][:-1])  # without metrics
+    row_type = result_type(options)
 
     def sql_entities(texts: pa.Array) -> pa.Array:
         classified = classify_batches([read_strings(texts, name)], pinned, options)
@@ -92,17 +96,3 @@ def read_strings(texts: pa.Array, name: str) -> list[str | None]:
         )
     as_bytes = texts.cast(pa.large_binary()).to_pylist()
     return [each if each is None else each.decode("utf-8", "replace") for each in as_bytes]
-
-
-def _check_arguments(spark: object, name: object, model: object, options: object) -> None:
-    if not hasattr(spark, "udf"):  # sessions of classic Spark and of Connect are of two classes
-        raise ConfigError(f"spark is of type {type(spark).__name__}. Give a SparkSession.")
-    if not isinstance(name, str) or not name.isidentifier():
-        raise ConfigError(f"name={name!r} is no name of a function. Give one such as 'entities'.")
-    wanted = ("model_options", model, ModelOptions), ("classify_options", options, ClassifyOptions)
-    for argument, value, kind in wanted:
-        if not isinstance(value, kind):
-            raise ConfigError(
-                f"{argument} is of type {type(value).__name__}. Give {kind.__name__}(…), or leave "
-                f"it out."
-            )

@@ -148,6 +148,7 @@ def test_the_public_names_are_these():
         "display",
         "enrich",
         "keep_workers",
+        "log_model",
         "make_entities_udf",
         "read_config",
         "register",
