@@ -10,6 +10,7 @@ from pyspark.sql import Row
 from spark_entities.jobs.report.marks import Sample, display, make_html, parts
 from spark_entities.udfs.core.results import result_type
 from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.options import ClassifyOptions
 
 EMMA = {"entity_group": "<PER>", "score": 0.9, "word": "<Emma>", "start": 4, "end": 10}
 TEXT = "\U0001f469\u200d\U0001f467 <Emma> &\nco"  # characters that are two in UTF-16
@@ -41,7 +42,11 @@ def test_what_is_marked_is_the_entity_and_what_is_html_in_a_text_is_text():
 @pytest.mark.parametrize(
     ("results", "text", "entities"),
     [
-        (pa.array([{"entities": ENTITIES}] * 3, result_type("first")), [TEXT] * 3, "entities"),
+        (
+            pa.array([{"entities": ENTITIES}] * 3, result_type(ClassifyOptions())),
+            [TEXT] * 3,
+            "entities",
+        ),
         ([{"entities": ENTITIES}] * 3, [TEXT] * 3, "entities"),
         ([{"text": TEXT, "entities": ENTITIES}] * 3, "text", "entities"),
         ([Row(body=TEXT, found=[Row(**EMMA)])] * 3, "body", "found"),
