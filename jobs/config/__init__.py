@@ -20,7 +20,10 @@ from spark_entities.jobs.config.sections import ReportSection as ReportSection
 from spark_entities.jobs.config.sections import RunSection as RunSection
 from spark_entities.jobs.config.sections import Section as Section
 from spark_entities.jobs.config.sections import SparkSection as SparkSection
+from spark_entities.jobs.config.tables import CSV as CSV
+from spark_entities.jobs.config.tables import FILES as FILES
 from spark_entities.jobs.config.tables import JDBC as JDBC
+from spark_entities.jobs.config.tables import JSON as JSON
 from spark_entities.jobs.config.tables import MENTIONS as MENTIONS
 from spark_entities.jobs.config.tables import PARQUET as PARQUET
 from spark_entities.jobs.config.tables import InputSection as InputSection

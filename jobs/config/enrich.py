@@ -20,7 +20,14 @@ from spark_entities.jobs.config.sections import (
     SparkSection,
     check_needs,
 )
-from spark_entities.jobs.config.tables import JDBC, MENTIONS, PARQUET, InputSection, OutputSection
+from spark_entities.jobs.config.tables import (
+    FILES,
+    JDBC,
+    MENTIONS,
+    PARQUET,
+    InputSection,
+    OutputSection,
+)
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
 
@@ -124,7 +131,7 @@ class EnrichConfig(JobConfig):
     @model_validator(mode="after")
     def _check_report(self) -> EnrichConfig:
         path, quotes = self.report.path, self.report.names or self.report.samples
-        if quotes and path is None and self.output.format != PARQUET:
+        if quotes and path is None and self.output.format not in FILES:
             raise ConfigError(
                 f"report.names={self.report.names}, report.samples={self.report.samples} with "
                 f"output.format={self.output.format!r}, whose runs have no folder for the page. "

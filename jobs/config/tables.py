@@ -15,9 +15,10 @@ from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties
 from spark_entities.jobs.config.sections import Section, check_needs, check_written
 from spark_entities.udfs.errors import ConfigError
 
-PARQUET, JDBC = "parquet", "jdbc"
+PARQUET, JSON, CSV, JDBC = "parquet", "json", "csv", "jdbc"
+FILES = {PARQUET, JSON, CSV}  # formats of which each run is a folder, put in place by a rename
 MENTIONS = "mentions"
-_PLAIN_FORMATS = {"avro", "csv", "json", "orc", "text", "xml"}
+_PLAIN_FORMATS = {"avro", "orc", "text", "xml"}
 
 
 class InputSection(Section):
@@ -106,10 +107,12 @@ class OutputSection(Section):
     """Name in the catalog, or in the database; of Parquet, of an external table in `path`."""
 
     format: str = PARQUET
-    """Parquet is published by renames; a table format (`delta`) and `jdbc` by a transaction."""
+    """Parquet, `json` (lines) and `csv` (of mentions) are published by renames; a table format
+    (`delta`) and `jdbc` by a transaction."""
 
     options: Properties = {}
-    """Options of that format's writer (of `jdbc`, its `url`); a secret as `env:` or `file:`."""
+    """Options of that format's writer (of `jdbc`, its `url`; of `csv`, such as `sep`); a secret as
+    `env:` or `file:`."""
 
     layout: Literal["documents", "mentions"] = "documents"
     """`mentions`: a row for each entity, with the `input.id_column` of its document."""
@@ -130,7 +133,7 @@ class OutputSection(Section):
     """What to do where a result stands already; `overwrite` replaces it once the new is whole."""
 
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = "zstd"
-    """Codec of the Parquet files."""
+    """Codec of the Parquet files; those of `json` and `csv` have none, or gzip."""
 
     @model_validator(mode="after")
     def _check_paths(self) -> OutputSection:
@@ -145,6 +148,16 @@ class OutputSection(Section):
                 f"output.format={self.format!r} has no transactions, so that a run that dies would "
                 f"leave half of its rows. Set it to 'parquet', or to a table format such as delta."
             )
+        if self.format in (JSON, CSV):
+            codec = self.compression if "compression" in self.model_fields_set else "none"
+            needs = {
+                "no output.table": self.table is None,
+                "output.compression set to gzip or none": codec in ("gzip", "none"),
+                "output.layout set to 'mentions': a field there holds no arrays": self.format
+                == JSON
+                or self.layout == MENTIONS,
+            }
+            check_needs(f"output.format={self.format!r}", needs)
         if self.format == PARQUET and self.table is not None and not self.path:
             raise ConfigError(
                 f"output.table={self.table!r} without output.path: a table in Parquet lies in a "

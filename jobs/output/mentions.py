@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from spark_entities.jobs.config import MENTIONS, EnrichConfig, OutputSection
+from spark_entities.jobs.config import CSV, MENTIONS, EnrichConfig, OutputSection
 from spark_entities.jobs.tables.columns import carried_columns, check_column, quoted
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import ConfigError, PublishError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from spark_entities.jobs.output.base import Output
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the folder of null
+_NOT_IN_CSV = (T.StructType, T.ArrayType, T.MapType, T.BinaryType, T.VariantType)
 _PARTS = (T.StringType, T.IntegralType, T.DateType, T.BooleanType)
 _OF_COLUMN = "text_column"
 _OF_MENTIONS = {"entity_group", "entity", "score", "index", "word", "start", "end"}
@@ -104,6 +105,12 @@ def check_layout(schema: T.StructType, config: EnrichConfig) -> None:
         check_column(schema, config.input, "input.id_column", config.input.id_column)
         kept = kept_columns(config.output, config.input.id_column)
         taken = _OF_MENTIONS | ({_OF_COLUMN} if config.input.text_columns else set())
+        nested = [name for name in kept if isinstance(schema[name].dataType, _NOT_IN_CSV)]
+        if config.output.format == CSV and nested:
+            raise ConfigError(
+                f"output.format='csv': the columns {', '.join(nested)} of the input hold what no "
+                f"field of CSV does. Set output.format to 'json', or choose other columns."
+            )
         clashes = [name for name in kept if name.lower() in taken]
         if clashes:
             raise ConfigError(

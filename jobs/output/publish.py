@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from spark_entities.jobs.config import JDBC, MENTIONS, PARQUET, OutputSection
+from spark_entities.jobs.config import FILES, JDBC, MENTIONS, OutputSection
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
@@ -25,11 +25,12 @@ from spark_entities.jobs.output.mentions import (
 )
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
+from spark_entities.jobs.output.text_files import TEXTS, check_count, write_text
 from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import PublishError
 
-_KINDS: Mapping[str, type[Output]] = {PARQUET: RunFolders, JDBC: DatabaseTable}
+_KINDS: Mapping[str, type[Output]] = {JDBC: DatabaseTable} | dict.fromkeys(FILES, RunFolders)
 
 
 def find_output(
@@ -79,14 +80,18 @@ class Staged:
 
         """
         section, columns = self.output.section, self.output.columns
-        mentions = None
+        mentions, write = None, write_text if section.format in TEXTS else _write
         if section.layout == MENTIONS:
             kept = kept_columns(section, self.output.id_column)
             rows = make_mentions(self.documents, columns, kept)
-            written = _write(rows, self.folder, section, self.output.staged_parts)
+            written = write(rows, self.folder, section, self.output.staged_parts)
             mentions = count_mentions(self.documents, columns, written)
+        elif section.format in TEXTS:
+            written = write(self.documents, self.folder, section, self.output.staged_parts)
+            check_count(record.documents, written.count())
         return replace(
             record,
+            format=section.format,
             layout=section.layout,
             partition_by=section.partition_by,
             text_columns=columns.several,
@@ -116,11 +121,11 @@ def stage(result: DataFrame, output: Output, run_id: str) -> Iterator[Staged]:
 
     """
     section, folder = output.section, output.run_folder(run_id)
-    by_mention = section.layout == MENTIONS
+    is_apart = section.layout == MENTIONS or section.format in TEXTS
     staging = output.beside(f"staging-{run_id}")
-    documents = f"{staging}-documents" if by_mention else staging
+    documents = f"{staging}-documents" if is_apart else staging
     try:
-        parts = () if by_mention else output.staged_parts
+        parts = () if is_apart else output.staged_parts
         written = _write(result.drop(output.columns.run), f"{documents}/{folder}", section, parts)
         yield Staged(output=output, run_id=run_id, folder=f"{staging}/{folder}", documents=written)
     finally:

@@ -134,6 +134,7 @@ class RunFolders(Output):
     def _check_alike(self) -> None:
         """Refuse to add a run to others that lie in another way: no reader takes them together."""
         lies = {
+            "output.format": self.section.format,
             "output.layout": self.section.layout,
             "output.partition_by": self.section.partition_by,
             "input.text_columns": self.columns.several,

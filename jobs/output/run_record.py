@@ -34,6 +34,7 @@ class RunRecord:
     computed_in: Mapping[str, Sequence[str]] = field(default_factory=dict)  # precisions by device
     classify: Mapping[str, object] = field(default_factory=dict)
     settings: str = ""  # digest of all that results depend on
+    format: str = "parquet"
     layout: str = "documents"
     partition_by: Sequence[str] = ()
     text_columns: Sequence[str] = ()  # where there are several

@@ -19,7 +19,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from spark_entities.jobs.config import MENTIONS, Energy, EnrichConfig, InputSection
+from spark_entities.jobs.config import CSV, MENTIONS, Energy, EnrichConfig, InputSection
 from spark_entities.jobs.enrichment.metrics import LENGTH_EDGES, Summary
 from spark_entities.jobs.output.run_record import RunRecord
 from spark_entities.jobs.report.content import Content
@@ -124,9 +124,11 @@ def name_input(section: InputSection) -> str:
     return section.table or last or section.format
 
 
-def query(record: RunRecord, config: EnrichConfig) -> str:
-    """Write the query that people ask first: the names that stand in most rows of the run."""
+def query(record: RunRecord, config: EnrichConfig) -> str | None:
+    """Write the query that people ask first, of mentions by name; CSV has no types to ask."""
     output = config.output
+    if output.format == CSV:
+        return None
     names = ResultColumns.of(config, ())
     source = output.table or f"{output.format}.{quoted(str(output.path))}"
     key = "entity" if config.classify.aggregation_strategy == "none" else "entity_group"

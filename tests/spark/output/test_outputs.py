@@ -1,5 +1,7 @@
 """Results as tables: Parquet by name in the catalog, and formats with transactions of their own."""
 
+import csv
+import gzip
 import json
 import sys
 
@@ -163,7 +165,7 @@ def test_a_table_is_not_read_and_replaced_at_once(spark, table, tmp_path, capsys
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--output.format", "csv"], "output.format='csv' has no transactions"),
+        (["--output.format", "orc"], "output.format='orc' has no transactions"),
         (["--output.table", "t"], "output.table='t' without output.path"),
         (["--output.table", "t", "--output.format", "delta"], "with neither output.path nor"),
         (["--output.table", "t; DROP TABLE u", "--output.path", "x"], "output.table="),
@@ -172,3 +174,44 @@ def test_a_table_is_not_read_and_replaced_at_once(spark, table, tmp_path, capsys
 def test_an_output_that_cannot_be_published_whole_is_refused(enrich, capsys, flags, message):
     assert enrich(*flags) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [[], ["--output.compression", "gzip"]])
+def test_json_lines_hold_what_the_engine_found(spark, tmp_path, flags):
+    source = tmp_path / "in.json"
+    rows = [{"id": 1, "text": "Emma\u2028woont\nin Londen."}, {"id": 2, "text": None}]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    output = tmp_path / "out"
+    common = ["--input.path", str(source), "--input.format", "json", "--output.path", str(output)]
+    assert main([*common, "--output.format", "json", "--run.id", "run-a", *flags]) == 0
+    (run,) = output.iterdir()
+    unpack = gzip.decompress if flags else bytes
+    lines = b"".join(unpack(path.read_bytes()) for path in run.glob("part-*")).splitlines()
+    first, second = sorted(map(json.loads, lines), key=lambda row: row["id"])
+    assert (first["text"], first["entities_per"]) == (rows[0]["text"], ["Emma"])
+    assert first["entities"][0] | {"score": 1} == {
+        "entity_group": "PER", "score": 1, "word": "Emma", "start": 0, "end": 4
+    }  # fmt: skip
+    assert (second["text"], second["entities"]) == (None, None)
+    assert json.loads((run / "_run.json").read_text())["format"] == "json"
+    again = [*common, "--output.mode", "append"]
+    assert main([*again, "--output.format", "json", *flags]) == 0
+    assert len([*output.iterdir()]) == 2
+    assert main(again) == 2  # Parquet beside JSON
+
+
+def test_csv_of_mentions_is_read_by_others(spark, tmp_path):
+    source = tmp_path / "in.json"
+    source.write_text(json.dumps({"id": ' a,"b" ', "text": "Emma woont in Londen."}))
+    output = tmp_path / "out"
+    common = ["--input.path", str(source), "--input.format", "json", "--output.path", str(output)]
+    common += ["--output.format", "csv", "--input.id_column", "id"]
+    assert main([*common, "--output.layout", "mentions"]) == 0
+    (path,) = output.glob("*/part-*.csv")
+    with path.open(newline="") as file:
+        rows = [*csv.DictReader(file)]
+    assert [(row["id"], row["word"], row["start"]) for row in rows] == [
+        (' a,"b" ', "Emma", "0"),
+        (' a,"b" ', "Londen", "14"),
+    ]
+    assert main(common) == 2  # documents have arrays

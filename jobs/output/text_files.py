@@ -1,0 +1,52 @@
+"""Files of text, for those who read no Parquet: JSON lines, and CSV as RFC 4180 has it.
+
+Enters: rows that were staged. Leaves: the same rows in files.
+Must not import: torch, transformers. Needs classic Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pyspark.sql import DataFrame
+
+from spark_entities.jobs.config import CSV, JSON, OutputSection, resolve_secrets
+from spark_entities.udfs.errors import PublishError
+
+TEXTS: Mapping[str, Mapping[str, str]] = {
+    JSON: {"ignoreNullFields": "false"},
+    CSV: {
+        "header": "true",
+        "escape": '"',
+        "ignoreLeadingWhiteSpace": "false",
+        "ignoreTrailingWhiteSpace": "false",
+    },
+}
+"""Formats of text, and what Spark's writers are told so that each row has all, as it is."""
+
+
+def write_text(
+    rows: DataFrame, folder: str, section: OutputSection, parts: Sequence[str]
+) -> DataFrame:
+    """Write rows to a folder, and return them as they are read from there."""
+    options = {**TEXTS[section.format], **resolve_secrets(section.options)}
+    codec = section.compression if "compression" in section.model_fields_set else "none"
+    writer = rows.write.format(section.format).options(**options).option("compression", codec)
+    writer.partitionBy(*parts).save(folder)
+    reader = rows.sparkSession.read.format(section.format).schema(rows.schema).options(**options)
+    if section.format == CSV:
+        reader = reader.option("multiLine", True)
+    return reader.load(folder)
+
+
+def check_count(wanted: int, written: int) -> None:
+    """Refuse files that have fewer or more rows than there are documents.
+
+    Raises:
+        PublishError: naming the counts.
+
+    """
+    if wanted != written:
+        raise PublishError(
+            f"{wanted} documents were classified and {written} written; they were not published."
+        )
