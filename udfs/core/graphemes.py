@@ -130,8 +130,9 @@ def _joins() -> Bools:
 
 @cache
 def _all_characters() -> str:
-    surrogates = range(0xD800, 0xE000)  # which `regex` does not take
-    return "".join("\0" if each in surrogates else chr(each) for each in range(_NUM_CODE_POINTS))
+    code_points = np.arange(_NUM_CODE_POINTS, dtype="<u4")
+    code_points[0xD800:0xE000] = 0  # surrogates, which `regex` does not take
+    return code_points.tobytes().decode("utf-32-le")
 
 
 def having(pattern: str) -> Bools:
