@@ -14,10 +14,11 @@ from spark_entities.jobs.spark.phases import begin_phases, phase
 _JOBS = {
     "enrich": "find entities in a table of documents and write them to Parquet",
     "check": "hold a set-up against what `enrich` needs, and mend it before the run",
+    "preview": "show ten documents of the input with their entities, before the run",
     "evaluate": "score a model on CoNLL files",
     "finetune": "train a model on CoNLL files",
 }
-_TELL_PHASES = ("enrich", "check")
+_TELL_PHASES = ("enrich", "check", "preview")
 _HELP = {"-h", "--help"}
 
 

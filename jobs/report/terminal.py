@@ -6,11 +6,13 @@ Must not import: torch, transformers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from rich.box import ROUNDED
 from rich.console import Console
@@ -25,6 +27,18 @@ _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue
 _SHOWN_CHARS = 300
 _SHOWN_ENTITIES = 8
 _PLAIN_WIDTH = 110  # columns, where the output is no terminal
+
+Entity = Mapping[str, Any]  # with the keys of a result's entities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A text, as it is shown, and what was found in it."""
+
+    text: str | None
+    entities: Sequence[Entity] | None
+    error: str | None
+    marks: Sequence[Entity] | None = None  # what is marked in the text, if not the entities
 
 
 def make_console() -> Console:
@@ -71,7 +85,7 @@ def print_nothing_new(last_run: str | None) -> None:
 
 
 def print_documents(result: DataFrame, texts: Sequence[TextColumn], count: int) -> None:
-    """Print the beginning of some documents with their entities, coloured by group.
+    """Print the beginning of some documents of a result with their entities.
 
     Those in which nothing was found, and nothing went wrong, have nothing to show.
     """
@@ -81,21 +95,25 @@ def print_documents(result: DataFrame, texts: Sequence[TextColumn], count: int) 
     )
     chosen = result.where(reduce(or_, shown))
     rows = chosen.select(F.array(*(_shown(result, text) for text in texts))).take(count)
-    if not rows:
-        return
+    if rows:
+        print_texts([Shown(**each.asDict(recursive=True)) for each in row[0]] for row in rows)
+
+
+def print_texts(rows: Iterable[Sequence[Shown]]) -> None:
+    """Print the beginning of texts with their entities, coloured by group, row by row."""
     table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
     table.add_column("document", ratio=3, overflow="fold")
     table.add_column("entities", ratio=2, overflow="fold")
     colours = _Colours()
-    for (results,) in rows:
-        lines = [(_beginning(each, colours), _mentions(each, colours)) for each in results]
+    for row in rows:
+        lines = [(_beginning(each, colours), _mentions(each, colours)) for each in row]
         table.add_row(*map(Text("\n").join, zip(*lines, strict=True)))
     make_console().print(table)
 
 
 def _shown(result: DataFrame, text: TextColumn) -> Column:
     return F.struct(
-        F.substring(field(result, text.name), 1, _SHOWN_CHARS).alias("text"),
+        F.substring(field(result, text.name), 1, _SHOWN_CHARS + 1).alias("text"),
         F.col(quoted(text.entities)).alias("entities"),
         F.col(quoted(text.error)).alias("error"),
     )
@@ -117,24 +135,24 @@ class _Colours:
         return self._of.setdefault(group, _COLOURS[len(self._of) % len(_COLOURS)])
 
 
-def _group(entity: Row) -> str:
+def _group(entity: Entity) -> str:
     return str(entity["entity_group"] if "entity_group" in entity else entity["entity"])
 
 
-def _beginning(row: Row, colours: _Colours) -> Text:
-    if row["text"] is None:
+def _beginning(shown: Shown, colours: _Colours) -> Text:
+    if shown.text is None:
         return Text("null", style="dim italic")
-    cut = len(row["text"]) == _SHOWN_CHARS
-    text = Text(row["text"] + ("…" if cut else ""))
-    for entity in row["entities"] or []:
+    is_cut = len(shown.text) > _SHOWN_CHARS
+    text = Text(shown.text[:_SHOWN_CHARS] + ("…" if is_cut else ""))
+    for entity in (shown.entities if shown.marks is None else shown.marks) or []:
         text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
     return text
 
 
-def _mentions(row: Row, colours: _Colours) -> Text:
-    if row["error"] is not None:
-        return Text(row["error"], style="red")
-    entities = row["entities"] or []
+def _mentions(shown: Shown, colours: _Colours) -> Text:
+    if shown.error is not None:
+        return Text(shown.error, style="red")
+    entities = shown.entities or []
     lines = []
     for entity in entities[:_SHOWN_ENTITIES]:
         word = " ".join(entity["word"].split())

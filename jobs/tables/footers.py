@@ -53,13 +53,13 @@ def read_columns(section: InputSection, spark: SparkSection) -> T.StructType | N
     names of folders, folders in folders, types that it reads in its own way. Timestamps are told
     as such, with or without a zone.
     """
-    if section.format != PARQUET or section.options or not _is_plain(spark):
+    if section.format != PARQUET or section.options or not is_plain(spark):
         return None
     try:
-        files = _find_files(section.path or "")
+        files = find_files(section.path or "")
         if not files:
             return None
-        with pq.ParquetFile(min(files, key=str), coerce_int96_timestamp_unit="us") as file:
+        with pq.ParquetFile(files[0], coerce_int96_timestamp_unit="us") as file:
             schema = file.schema_arrow
     except (OSError, pa.ArrowException):
         return None
@@ -69,7 +69,7 @@ def read_columns(section: InputSection, spark: SparkSection) -> T.StructType | N
     return from_arrow_schema(schema, prefer_timestamp_ntz=False)
 
 
-def _is_plain(section: SparkSection) -> bool:
+def is_plain(section: SparkSection) -> bool:
     """Tell whether Spark will run on this machine, and nothing tells it how to read files."""
     told = any(name in os.environ for name in _TOLD_BY) or _DEFAULTS.exists()
     told = told or any(key.startswith(_TOLD_WITH) for key in section.config)
@@ -77,15 +77,18 @@ def _is_plain(section: SparkSection) -> bool:
     return is_local and not told and SparkSession.getActiveSession() is None
 
 
-def _find_files(path: str) -> list[Path]:
-    """Find the files that a path names, which may be flat folders or a plain pattern; or none."""
+def find_files(path: str) -> list[Path]:
+    """Find the files that a path names, which may be flat folders or a plain pattern; or none.
+
+    They are in the order of their names.
+    """
     local = re.sub("^file:(//(?=/))?", "", path)
-    is_plain = not re.search(r"[]:=[{}\\]", local)
-    found = map(Path, glob(local, include_hidden=True)) if is_plain else []  # noqa: PTH207
+    is_odd = re.search(r"[]:=[{}\\]", local)
+    found = [] if is_odd else map(Path, glob(local, include_hidden=True))  # noqa: PTH207
     files = [file for place in found for file in (place.iterdir() if place.is_dir() else [place])]
     if any(not file.is_file() or "=" in file.name or file.name in _SUMMARIES for file in files):
         return []
-    return [file for file in files if not file.name.startswith((".", "_"))]
+    return sorted((each for each in files if each.name[0] not in "._"), key=str)
 
 
 def _is_alike(kind: pa.DataType) -> bool:

@@ -23,7 +23,7 @@ ROWS = {
 
 
 def read_both(spark, monkeypatch, path):
-    monkeypatch.setattr(footers, "_is_plain", lambda section: True)
+    monkeypatch.setattr(footers, "is_plain", lambda section: True)
     told = footers.read_columns(InputSection(path=str(path)), SparkSection())
     seen = spark.read.parquet(str(path)).schema
     return told.simpleString(), seen.simpleString().replace("timestamp_ntz", "timestamp")
