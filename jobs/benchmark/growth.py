@@ -63,7 +63,7 @@ def grow(model: str, counts: Sequence[int], cores: int, folder: Path) -> Iterato
         summary = run(spark, settings)
         yield Growth(
             documents=count,
-            seconds=summary.seconds,
+            seconds=summary.start_seconds + summary.work_seconds,
             tokens_per_second=summary.tokens_per_second,
             worker_peak_mib=peak_mib(f"{_MARK}={mark}"),
             driver_mib=status_mib(Path("/proc/self"), "VmRSS") + _heap_mib(spark),

@@ -337,6 +337,12 @@ CASES = {
         *(*MENTIONS, "word"),
         stands=standing("in/a.json", '{"text": "", "word": 1}'),
     ),
+    "ids that no field of CSV holds": Case(
+        "the columns key of the input hold what no field of CSV does",
+        *(*MENTIONS, "key", "--output.format", "csv"),
+        *("--input.path", "{}/maps", "--input.format", "parquet"),
+        stands=lambda folder, spark: write_maps(folder, spark),
+    ),
     "a column of our own plans": Case(
         "already has the columns _Spark_Entities_result",
         stands=standing("in/a.json", '{"text": "", "_Spark_Entities_result": 1}'),
