@@ -19,8 +19,10 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
 
 from spark_entities.udfs.arguments import check_type, read_options
+from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
+from spark_entities.udfs.registry import REGISTERED
 from spark_entities.udfs.worker import classify_batches, metered_type
 
 Kind = Literal["pandas", "arrow"]
@@ -55,9 +57,12 @@ def make_entities_udf(
 
     Raises:
         ConfigError: if an argument is of another type, or this Spark has no UDF of that kind.
+        ModelLoadError: if a model of a registry (`models:/…`), which is looked up now, is missing.
 
     """
     model, options = read_options(model_options, classify_options)
+    if model.name.startswith(REGISTERED):  # an alias may move between two workers
+        model = find_checkpoint(model).pin()
     if redact is not None:
         check_type("redact", redact, RedactOptions)
     make = {"pandas": _make_pandas, "arrow": _make_arrow}.get(kind)

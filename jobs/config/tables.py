@@ -149,10 +149,9 @@ class OutputSection(Section):
                 f"leave half of its rows. Set it to 'parquet', or to a table format such as delta."
             )
         if self.format in (JSON, CSV):
-            codec = self.compression if "compression" in self.model_fields_set else "none"
             needs = {
                 "no output.table": self.table is None,
-                "output.compression set to gzip or none": codec in ("gzip", "none"),
+                "output.compression set to gzip or none": self.codec in ("gzip", "none"),
                 "output.layout set to 'mentions': a field there holds no arrays": self.format
                 == JSON
                 or self.layout == MENTIONS,
@@ -186,6 +185,12 @@ class OutputSection(Section):
         }
         check_needs("output.format='jdbc'", needs)
         return self
+
+    @property
+    def codec(self) -> str:
+        """Codec of the files: text has none, unless it is asked for."""
+        is_given = "compression" in self.model_fields_set
+        return self.compression if is_given or self.format not in (JSON, CSV) else "none"
 
     @property
     def staged_beside(self) -> str:

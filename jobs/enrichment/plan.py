@@ -6,7 +6,7 @@ Must not import: torch, transformers. Runs on Spark Connect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
@@ -40,7 +40,8 @@ def plan(
     if columns.several:
         rows = [F.col(_RESULT)[index] for index in range(len(columns.texts))]
     by_label = config.classify.aggregation_strategy == "none"
-    mentions = [_mentions(row, columns.texts[0], scheme, by_label=by_label) for row in rows]
+    groups = config.classify.kept(scheme.groups)
+    mentions = [_mentions(row, groups, scheme, by_label=by_label) for row in rows]
     if observation is not None:
         metrics = observe_metrics(rows, mentions, chooses=config.classify.chooses)
         result = result.observe(observation, *metrics)
@@ -67,7 +68,7 @@ def _columns(text: TextColumn, row: Column, mentions: Mapping[str, Column]) -> I
 
 
 def _mentions(
-    row: Column, text: TextColumn, scheme: LabelScheme, *, by_label: bool
+    row: Column, groups: Sequence[str], scheme: LabelScheme, *, by_label: bool
 ) -> dict[str, Column]:
     """Choose the entities of each group; with strategy `none`, they carry labels in its place."""
     key = "entity" if by_label else "entity_group"
@@ -76,7 +77,7 @@ def _mentions(
         names = scheme.labels_of(group) if by_label else [group]
         return F.filter(row["entities"], lambda entity: entity[key].isin(names))
 
-    return {group: mentions_of(group) for group in text.groups}
+    return {group: mentions_of(group) for group in groups}
 
 
 def _surface_forms(mentions: Column) -> Column:

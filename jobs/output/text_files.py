@@ -30,8 +30,8 @@ def write_text(
 ) -> DataFrame:
     """Write rows to a folder, and return them as they are read from there."""
     options = {**TEXTS[section.format], **resolve_secrets(section.options)}
-    codec = section.compression if "compression" in section.model_fields_set else "none"
-    writer = rows.write.format(section.format).options(**options).option("compression", codec)
+    writer = rows.write.format(section.format).options(**options)
+    writer = writer.option("compression", section.codec)
     writer.partitionBy(*parts).save(folder)
     reader = rows.sparkSession.read.format(section.format).schema(rows.schema).options(**options)
     if section.format == CSV:

@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spark_entities.jobs.enrichment.metrics import Summary
+from spark_entities.jobs.report.marks import places
 from spark_entities.jobs.tables.columns import field, quoted
 from spark_entities.jobs.tables.result_columns import TextColumn
 
@@ -53,10 +54,11 @@ def print_summary(summary: Summary) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     mentions = [f"{count:,} {group}" for group, count in summary.entities.items()]
+    left_out = f"{summary.num_left_out:,} by classify.labels and classify.min_score"
     rows = {
         "documents": f"{summary.documents:,}",
         "entities": f"{sum(summary.entities.values()):,} ({', '.join(mentions)})",
-        "left out": f"{summary.num_left_out:,} by classify.labels and classify.min_score",
+        "left out": left_out if summary.num_left_out else None,
         "errors": f"{summary.failed:,}",
         "tokens": f"{summary.num_tokens:,} in {summary.num_windows:,} windows",
         "speed": f"{summary.tokens_per_second:,.0f} tokens/s over {summary.seconds:.1f} s; "
@@ -66,13 +68,11 @@ def print_summary(summary: Summary) -> None:
         "model loads": f"{summary.num_model_loads}",
         "devices": describe_devices(summary),
         "result": summary.result,
+        "report": summary.page,
     }
-    if summary.page is not None:
-        rows["report"] = summary.page
-    if not summary.num_left_out:
-        del rows["left out"]
     for name, value in rows.items():
-        table.add_row(name, value)
+        if value is not None:
+            table.add_row(name, value)
     console = make_console()
     console.print()
     console.print(table)
@@ -135,17 +135,13 @@ class _Colours:
         return self._of.setdefault(group, _COLOURS[len(self._of) % len(_COLOURS)])
 
 
-def _group(entity: Entity) -> str:
-    return str(entity["entity_group"] if "entity_group" in entity else entity["entity"])
-
-
 def _beginning(shown: Shown, colours: _Colours) -> Text:
     if shown.text is None:
         return Text("null", style="dim italic")
     is_cut = len(shown.text) > _SHOWN_CHARS
     text = Text(shown.text[:_SHOWN_CHARS] + ("…" if is_cut else ""))
-    for entity in (shown.entities if shown.marks is None else shown.marks) or []:
-        text.stylize(colours[_group(entity)], entity["start"], min(entity["end"], _SHOWN_CHARS))
+    for start, end, name in places((shown.entities if shown.marks is None else shown.marks) or []):
+        text.stylize(colours[name], start, min(end, _SHOWN_CHARS))
     return text
 
 
@@ -154,11 +150,10 @@ def _mentions(shown: Shown, colours: _Colours) -> Text:
         return Text(shown.error, style="red")
     entities = shown.entities or []
     lines = []
-    for entity in entities[:_SHOWN_ENTITIES]:
-        word = " ".join(entity["word"].split())
-        place = f"[{entity['start']}, {entity['end']})"
-        group = _group(entity)
-        lines.append(Text.assemble(word, " ", (group, colours[group]), " ", (place, "dim")))
+    first = entities[:_SHOWN_ENTITIES]
+    for entity, (start, end, name) in zip(first, places(first), strict=True):
+        word, place = " ".join(entity["word"].split()), f"[{start}, {end})"
+        lines.append(Text.assemble(word, " ", (name, colours[name]), " ", (place, "dim")))
     if len(entities) > _SHOWN_ENTITIES:
         lines.append(Text(f"and {len(entities) - _SHOWN_ENTITIES} more", style="dim"))
     return Text("\n").join(lines)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.arrays import Bools, Ints
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.core.records import Entities
 from spark_entities.udfs.core.text import Text
@@ -42,15 +42,15 @@ def redact(
 
     Of mentions that overlap, the later one begins where the one before it ends.
     """
-    groups, num_documents = pa.array(scheme.groups, pa.string()), len(entities.counts)
-    chosen = np.isin(scheme.groups, options.groups)[scheme.group_ids[entities.label_ids]]
+    num_documents, group_ids = len(entities.counts), scheme.group_ids[entities.label_ids]
+    chosen = np.isin(scheme.groups, options.groups)[group_ids]
     chosen &= entities.scores >= options.min_score
-    group = groups.take(pa.array(scheme.group_ids[entities.label_ids])).filter(pa.array(chosen))
+    group = pa.array(scheme.groups, pa.string()).take(pa.array(group_ids[chosen]))
     starts, ends = entities.offsets[chosen].T
     words = _replace(text.slices(starts, ends), group, options)
 
-    reach = np.maximum.accumulate(ends) if len(ends) else ends
-    starts = np.maximum(starts, np.append(0, reach[:-1])) if len(ends) else starts
+    reach = np.maximum.accumulate(np.append(0, ends))[:-1]  # of those before each
+    starts = np.maximum(starts, reach)
     left = ends > starts
     row = np.repeat(np.arange(num_documents), entities.counts)[chosen][left]
     texts, places = _rebuild(text, starts[left], ends[left], row, words.filter(pa.array(left)))
@@ -124,7 +124,7 @@ def _rebuild(
     return texts, (begins, begins + sizes[word_at])
 
 
-def _spread(words: pa.Array, chosen: np.ndarray) -> pa.StringArray:
+def _spread(words: pa.StringArray, chosen: Bools) -> pa.StringArray:
     """Put words in the places that were chosen, and null in the others."""
     index = np.cumsum(chosen) - 1
     return words.take(pa.array(index, mask=~chosen))

@@ -9,7 +9,13 @@ import pytest
 from huggingface_hub import constants
 from mlflow import MlflowClient
 
-from spark_entities import ClassifyOptions, ModelOptions, TokenClassifier, log_model
+from spark_entities import (
+    ClassifyOptions,
+    ModelOptions,
+    TokenClassifier,
+    log_model,
+    make_entities_udf,
+)
 from spark_entities.udfs.checkpoint import find_checkpoint
 from spark_entities.udfs.errors import ConfigError, ModelLoadError
 
@@ -153,3 +159,9 @@ def test_a_logged_classifier_serves_what_the_engine_finds(client, checkpoint):
     assert answers.to_dict("records") == classifier.classify(texts).to_pylist()
     assert served.predict(pd.DataFrame({"body": pd.Series([], dtype=str)})).columns[0] == "entities"
     assert find(f"models:/{NAME}/1").digest() == find(str(checkpoint)).digest()
+
+
+def test_a_udf_looks_a_registered_model_up_once_for_all_its_workers(client, registered):
+    make_entities_udf(f"models:/{NAME}@champion")
+    with pytest.raises(ModelLoadError, match="is not found in the registry"):
+        make_entities_udf(f"models:/{NAME}@nobody")
