@@ -132,12 +132,11 @@ def query(record: RunRecord, config: EnrichConfig) -> str | None:
     names = ResultColumns.of(config, ())
     source = output.table or f"{output.format}.{quoted(str(output.path))}"
     key = "entity" if config.classify.aggregation_strategy == "none" else "entity_group"
-    where = f"WHERE {names.run} = '{record.run}'"
+    rows = f"{source}\n  WHERE {names.run} = '{record.run}'"
     if output.layout != MENTIONS:
-        source = f"(SELECT inline({names.texts[0].entities}) FROM {source} {where})"
+        rows = f"(\n  SELECT inline({names.texts[0].entities}) FROM {rows}\n)"
     return (
-        f"SELECT {key}, word, count(*) AS mentions\nFROM {source}\n"
-        f"{where + chr(10) if output.layout == MENTIONS else ''}"
+        f"SELECT {key}, word, count(*) AS mentions\nFROM {rows}\n"
         f"GROUP BY {key}, word ORDER BY mentions DESC LIMIT 20"
     )
 
@@ -175,7 +174,7 @@ def _throughput(summary: Summary) -> dict[str, str]:
         "Tokens for the model": count(summary.num_model_tokens),
         "Padding": f"{summary.padding_share:.1%}",
         "In the model": f"{duration(summary.forward_seconds)}, all workers together",
-        "Start": f"{duration(summary.start_seconds)}, and {wait} for the model",
+        "Start": f"{duration(summary.start_seconds)}, model {wait}",
         "Model loads": count(summary.num_model_loads),
         "Devices": describe_devices(summary),
     } | ({"Left out": f"{count(summary.num_left_out)} entities"} if summary.num_left_out else {})

@@ -84,7 +84,7 @@ def test_the_figures_of_the_run_are_told():
     for told in [
         "run-a", "2026-01-02 03:04 UTC", "bundled@1", "1,200", "0.2% of documents",
         "25 over 1:00:00", "longer than x 3", "Padding 5.0%", "PER 30", "LOC 60",
-        "Start 8.0 s, and 1.5 s for the model", "cpu in float32",
+        "Start 8.0 s, model 1.5 s", "cpu in float32",
     ]:  # fmt: skip
         assert told in text, told
 
