@@ -75,7 +75,7 @@ class Prepared(Setup):
             entities=metrics.entities,
             left_out=metrics.num_left_out,
             tokens=metrics.num_tokens,
-            seconds=round(metrics.seconds, 3),
+            seconds=metrics.seconds,
             computed_in=metrics.precisions,
             model=self.checkpoint.identify(),
             model_sha256=self.checkpoint.digest(),
