@@ -15,10 +15,11 @@ _JOBS = {
     "enrich": "find entities in a table of documents and write them to Parquet",
     "check": "hold a set-up against what `enrich` needs, and mend it before the run",
     "preview": "show ten documents of the input with their entities, before the run",
+    "plan": "reckon what a run will take, by a sample of its documents",
     "evaluate": "score a model on CoNLL files",
     "finetune": "train a model on CoNLL files",
 }
-_TELL_PHASES = ("enrich", "check", "preview")
+_TELL_PHASES = ("enrich", "check", "preview", "plan")
 _HELP = {"-h", "--help"}
 
 

@@ -6,6 +6,7 @@ Must not import: Spark, torch, transformers.
 from spark_entities.jobs.config.enrich import EnrichConfig as EnrichConfig
 from spark_entities.jobs.config.evaluate import EvaluateConfig as EvaluateConfig
 from spark_entities.jobs.config.evaluate import GoldSection as GoldSection
+from spark_entities.jobs.config.plan import PlanConfig as PlanConfig
 from spark_entities.jobs.config.reading import known_keys as known_keys
 from spark_entities.jobs.config.reading import read_config as read_config
 from spark_entities.jobs.config.reading import read_yaml as read_yaml

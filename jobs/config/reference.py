@@ -1,6 +1,6 @@
 """The reference of all settings, as Markdown: `make docs` writes it to docs/configuration.md.
 
-Enters: the configurations of `enrich` and `evaluate`. Leaves: tables of their keys.
+Enters: the configurations of `enrich`, `plan` and `evaluate`. Leaves: tables of their keys.
 Must not import: Spark, torch, transformers.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from spark_entities.jobs.config.enrich import EnrichConfig
 from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config.plan import PlanConfig
 from spark_entities.jobs.config.sections import JobConfig
 
 _HEAD = """\
@@ -24,7 +25,11 @@ YAML. A map is JSON on the command line: `--input.options '{"header": "true"}'`.
 """
 
 _NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false"}
-_TITLES: dict[str, type[JobConfig]] = {"enrich": EnrichConfig, "evaluate": EvaluateConfig}
+_TITLES: dict[str, type[JobConfig]] = {
+    "enrich": EnrichConfig,
+    "plan": PlanConfig,
+    "evaluate": EvaluateConfig,
+}
 
 
 def describe_settings() -> str:

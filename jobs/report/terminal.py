@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -19,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spark_entities.jobs.config import PlanConfig
+from spark_entities.jobs.enrichment.estimate import Estimate
 from spark_entities.jobs.enrichment.metrics import Summary
 from spark_entities.jobs.report.marks import places
 from spark_entities.jobs.tables.columns import field, quoted
@@ -50,9 +53,6 @@ def make_console() -> Console:
 
 def print_summary(summary: Summary) -> None:
     """Print a run's summary."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
     mentions = [f"{count:,} {group}" for group, count in summary.entities.items()]
     left_out = f"{summary.num_left_out:,} by classify.labels and classify.min_score"
     rows = {
@@ -70,9 +70,44 @@ def print_summary(summary: Summary) -> None:
         "result": summary.result,
         "report": summary.page,
     }
+    _print_figures(rows)
+
+
+def print_estimate(estimate: Estimate, config: PlanConfig) -> None:
+    """Print what a run is expected to take."""
+    table, cluster, sample = estimate.table, estimate.cluster, estimate.sample
+    hours, price = config.plan.hours, config.plan.price_per_hour
+    executors = cluster.executors if hours is None else estimate.executors_for(hours)
+    kwh, grams = config.report.footprint(estimate.seconds / 3600)
+    rows = {
+        "documents": f"{table.documents:,}",
+        "tokens": f"{estimate.num_tokens:,.0f}; {estimate.num_model_tokens:,.0f} for the model",
+        "duration": f"{_duration(estimate.seconds)}; {_duration(cluster.start_seconds)} of it for "
+        f"the start",
+        "GPU hours" if cluster.has_gpus else "core hours": f"{estimate.unit_hours:,.2f}",
+        "cost": price and f"{estimate.cost(price):,.2f} at {price:g} an hour for each executor",
+        "energy": f"{kwh:,.3f} kWh, {grams:,.0f} g CO2e at report.watts={config.report.watts:g}",
+        "executors": f"{cluster.executors}, {cluster.slots} tasks at once",
+        f"within {hours} h": hours and f"{executors or 'no number of'} executors",
+        "partitions": f"{estimate.partitions_for(executors or cluster.executors):,} are advised, "
+        f"{table.partitions or 'as many as Spark chooses'} there",
+        "measured": f"{sample.documents:,} documents, "
+        f"{sample.num_model_tokens / sample.seconds:,.0f} tokens/s",
+    }
+    _print_figures(rows)
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
+def _print_figures(rows: Mapping[str, object]) -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, value)
+            table.add_row(name, str(value))
     console = make_console()
     console.print()
     console.print(table)

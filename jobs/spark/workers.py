@@ -24,6 +24,12 @@ def task_slots(spark: SparkSession) -> int:
     return max(1, cores // int(spark.conf.get("spark.task.cpus", "1") or 1))
 
 
+def count_executors(spark: SparkSession) -> int:
+    """Count the executors that are there; the driver is the only one in local mode."""
+    with_driver: int = spark.sparkContext._jsc.sc().getExecutorMemoryStatus().size()
+    return max(1, with_driver - 1)
+
+
 @contextmanager
 def keep_workers(
     spark: SparkSession, slots: int | None = None, every_seconds: float = 20
