@@ -29,7 +29,8 @@ class Table:
     def model_share(self, buffer_chars: int) -> float:
         """Return which share of the texts the model is given: equal ones of a buffer once.
 
-        Of `b` texts that are drawn from `d`, about `d * (1 - exp(-b / d))` are distinct.
+        A text of which there are `c` among `n` is in a buffer of `b` of them with a chance of
+        about `1 - (1 - b / n) ** c`.
 
         Args:
             buffer_chars: characters of a buffer, each text counting one more.
@@ -37,8 +38,10 @@ class Table:
         """
         partitions = self.partitions or 1
         buffer = min(buffer_chars / (self.chars / self.texts + 1), self.texts / partitions)
-        distinct = max(1, self.distinct / partitions if self.is_spread else self.distinct)
-        return distinct * -math.expm1(-buffer / distinct) / buffer
+        total = self.texts / partitions if self.is_spread else self.texts
+        copies = self.texts / self.distinct
+        found: float = 1 - (1 - buffer / total) ** copies
+        return total / copies * found / buffer
 
     def rounds(self, slots: int) -> float:
         """Return how much longer its partitions keep the slots than very many would.

@@ -90,7 +90,7 @@ def measure(
     texts = documents.select(*(field(documents, name).alias(name) for name in names))
     lengths = [F.sum(F.char_length(quoted(name))) for name in names]
     measured, fraction = Measured(), 0.0
-    while measured.seconds < _ENOUGH_SECONDS and fraction < 1:
+    while fraction < 1 and not (measured.chars and measured.seconds >= _ENOUGH_SECONDS):
         fraction = min(1.0, size / num_documents)
         sample = texts.sample(fraction, _SEED).dropDuplicates().repartition(slots).cache()
         num_chars = sum(filter(None, sample.agg(*lengths).collect()[0]))  # fills the cache

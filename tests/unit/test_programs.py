@@ -77,7 +77,7 @@ def test_a_program_of_an_installed_package_makes_no_jobs_importable(bare, foreig
     assert f"'{packages}/spark_entities" not in told
 
 
-@pytest.mark.parametrize("name", ["check", "evaluate", "finetune", "preview"])
+@pytest.mark.parametrize("name", ["check", "evaluate", "finetune", "plan", "preview"])
 def test_the_other_programs_begin_as_enrich_does(name):
     (first,) = re.findall(r"^if not __package__:.*?\n\n", ENRICH.read_text("utf-8"), re.M | re.S)
     _, found, imports = ENRICH.with_stem(name).read_text("utf-8").partition(first)
