@@ -28,7 +28,8 @@ from spark_entities.jobs.training.packed_encoder import (
     load_packed_encoder,
     packed_encoder_path,
 )
-from spark_entities.jobs.training.recipe import Recipe, load_recipe
+from spark_entities.jobs.training.recipe import Recipe, Training, load_recipe
+from spark_entities.jobs.training.texts import break_encoding
 from spark_entities.udfs.errors import ConfigError, EnrichmentError
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -136,10 +137,7 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     if recipe.encoder is None:
         raise ConfigError("encoder is missing from the recipe. Give num_layers, num_pieces, files.")
     packed = load_packed_encoder(packed_encoder_path())
-    texts = (
-        [detokenise(sentence.words).text for sentence in read_conll(corpora / name)]
-        for name in recipe.encoder.files
-    )
+    texts = (_read_lines(corpora / name, recipe.training) for name in recipe.encoder.files)
     vocabulary = list(zip(packed.pieces, packed.scores, strict=True))
     chosen = choose_pieces(vocabulary, texts, recipe.encoder.num_pieces)
     torch.manual_seed(recipe.training.seed)
@@ -164,6 +162,12 @@ def make_base(recipe: Recipe, corpora: Path, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(output)
     _save_tokenizer(make_tokenizer([vocabulary[index] for index in chosen]), packed, output)
+
+
+def _read_lines(path: Path, training: Training) -> list[str]:
+    """Read a corpus's sentences, and as many of them once more as will have a broken encoding."""
+    lines = [detokenise(sentence.words).text for sentence in read_conll(path)]
+    return [*lines, *map(break_encoding, lines[: round(training.broken_encoding * len(lines))])]
 
 
 def _save_tokenizer(tokenizer: Tokenizer, packed: PackedEncoder, output: Path) -> None:

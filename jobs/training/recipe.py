@@ -42,7 +42,7 @@ class Corpus(Section):
     """Types that the corpus does not annotate: its `O` means "O or one of these"."""
 
     allow: dict[str, list[str]] = {}
-    """For tags of another scheme: the types or labels that a word may have; one not named is `O`.
+    """For tags that leave something open: the types or labels that such a word may have.
 
     A tag may be narrowed by the word's first letter, as in `lone capital ADJ` (`texts.case_tags`).
     """
@@ -67,8 +67,15 @@ class Training(Section):
     epochs: int = Field(default=2, ge=1)
     """Passes over the corpora, at most."""
 
-    max_sentences_per_text: int | None = Field(default=5, ge=1)
-    """A text is 1 to so many neighbouring sentences; a whole article when null."""
+    max_sentences_per_text: int | None = Field(default=32, ge=1)
+    """A text is 1 to so many neighbouring sentences, short ones being more; an article when null.
+
+    Half of the texts are one sentence; about as many words are in texts of 1 sentence as in those
+    of 2 and 3, of 4 to 7, and so on.
+    """
+
+    broken_encoding: float = Field(default=0.0, ge=0, le=1)
+    """Share of the texts that are read as if their UTF-8 were Latin-1: `Ã«` for `ë`."""
 
     stride: int = Field(default=64, ge=0)
     """Overlap of the windows of a text that is longer than the model's capacity, in tokens."""
@@ -118,6 +125,8 @@ class Recipe(Section):
     encoder: Encoder | None = None
     corpora: list[Corpus] = Field(min_length=1)
     development: list[Corpus] = []
+    outside: list[str] = []
+    """Words that are no name where a corpus leaves it open, spelt so: weekdays, titles."""
     training: Training = Training()
     energy: Energy = Energy()
     licence: str | None = None
@@ -136,6 +145,11 @@ class Recipe(Section):
             raise ConfigError(
                 f"training.patience={self.training.patience} without development corpora, whose "
                 f"score it watches. Give development, or leave training.patience out."
+            )
+        if self.outside and not self.types:
+            raise ConfigError(
+                "outside names words that are no entity, and tags have no label for that. Leave "
+                "outside out."
             )
         if any(corpus.allow for corpus in self.development):
             raise ConfigError(

@@ -11,7 +11,6 @@ import os
 import platform
 import random
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import make_examples
 from spark_entities.jobs.training.loop import Task, train
 from spark_entities.jobs.training.network import Trainee, load_trainee, save_half
-from spark_entities.jobs.training.recipe import Corpus, Recipe
+from spark_entities.jobs.training.recipe import Recipe
 from spark_entities.jobs.training.state import Progress, StateFile, Weights, fingerprint
 from spark_entities.jobs.training.steps import Process, plan_steps
 from spark_entities.jobs.training.texts import CorporaRead, LabelSets, read_texts
@@ -66,8 +65,8 @@ def run_training(order: Order, process: Process) -> None:
     recipe = order.recipe
     trainee = load_trainee(order.base, recipe, None if process.count == 1 else _device(process))
     sets = LabelSets(labels=recipe.labels)
-    training = _read(recipe.corpora, order, sets)
-    development = _read(recipe.development, order, LabelSets(labels=recipe.labels), repeat=False)
+    training = _read(order, sets)
+    development = _read_development(order)
     texts = [text for _, some in training for text in some]
     examples = make_examples(texts, trainee.classifier)
     task = Task(
@@ -89,13 +88,21 @@ def run_training(order: Order, process: Process) -> None:
         _publish(order, trainee, weights, write_card(recipe, outcome))
 
 
-def _read(
-    corpora: Sequence[Corpus], order: Order, sets: LabelSets, *, repeat: bool = True
-) -> CorporaRead:
-    rng = random.Random(order.recipe.training.seed)
-    most = order.recipe.training.max_sentences_per_text
-    taken = [corpus if repeat else corpus.model_copy(update={"repeat": 1}) for corpus in corpora]
-    return [(corpus, read_texts(corpus, order.corpora, sets, most, rng)) for corpus in taken]
+def _read(order: Order, sets: LabelSets) -> CorporaRead:
+    recipe, rng = order.recipe, random.Random(order.recipe.training.seed)
+    outside = frozenset(recipe.outside)
+    return [
+        (corpus, read_texts(corpus, order.corpora, sets, recipe.training, rng, outside))
+        for corpus in recipe.corpora
+    ]
+
+
+def _read_development(order: Order) -> CorporaRead:
+    """Read each text once, and as it is."""
+    rng, sets = random.Random(order.recipe.training.seed), LabelSets(labels=order.recipe.labels)
+    training = order.recipe.training.model_copy(update={"broken_encoding": 0.0})
+    taken = [corpus.model_copy(update={"repeat": 1}) for corpus in order.recipe.development]
+    return [(corpus, read_texts(corpus, order.corpora, sets, training, rng)) for corpus in taken]
 
 
 def _device(process: Process) -> str:

@@ -10,7 +10,7 @@ Corpora that annotate less than the model knows, or something else, take part by
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from spark_entities.jobs.scoring.conll import Sentence, detokenise, group_sentences, read_conll
-from spark_entities.jobs.training.recipe import Corpus
+from spark_entities.jobs.training.recipe import Corpus, Training
 from spark_entities.udfs.core.arrays import Bools, Ints
 from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
@@ -75,11 +75,12 @@ def allowed_labels(tag: str, corpus: Corpus, labels: Sequence[str]) -> frozenset
     >>> sorted(allowed_labels("PROPN", corpus, ["O", "B-PER", "I-PER"]))
     ['B-PER', 'I-PER']
     """
-    if corpus.allow:
-        keys = [" ".join(tag.split(" ")[place:]) for place in range(tag.count(" ") + 1)]
-        names = {*next((corpus.allow[key] for key in keys if key in corpus.allow), [OUTSIDE])}
+    cases = tag.split(" ")
+    keys = [key for key in (" ".join(cases[i:]) for i in range(len(cases))) if key in corpus.allow]
+    if keys:
+        names = {*corpus.allow[keys[0]]}
     else:
-        found = model_tag(tag, corpus, labels)
+        found = model_tag(cases[-1], corpus, labels)
         if found != OUTSIDE:
             return frozenset([found])
         names = {OUTSIDE, *corpus.missing}
@@ -109,14 +110,32 @@ def case_tags(sentence: Sentence) -> list[str]:
     return cases
 
 
+def break_encoding(word: str) -> str:
+    """Read a word's UTF-8 as if it were Latin-1, as happens to texts on their way.
+
+    >>> break_encoding("België")
+    'BelgiÃ«'
+    """
+    return word.encode().decode("latin-1")
+
+
 def read_texts(
     corpus: Corpus,
     folder: Path,
     sets: LabelSets,
-    max_sentences: int | None,
+    training: Training,
     rng: random.Random,
+    outside: Collection[str] = (),
 ) -> list[TaggedText]:
-    """Read a corpus as texts of a few neighbouring sentences, `repeat` times.
+    """Read a corpus as texts of neighbouring sentences, `repeat` times.
+
+    Args:
+        corpus: which file, and how its tags read.
+        folder: where the file is.
+        sets: where the sets of labels are numbered.
+        training: how long texts are, and how many have a broken encoding.
+        rng: draws both.
+        outside: words that are no name where the corpus leaves it open.
 
     Raises:
         ConfigError: if the file cannot be read, or holds nothing that the model could learn.
@@ -126,19 +145,29 @@ def read_texts(
     if corpus.allow:
         sentences = [replace(sentence, tags=tuple(case_tags(sentence))) for sentence in sentences]
     distinct = {tag for sentence in sentences for tag in sentence.tags}
-    number = {tag: sets.number(allowed_labels(tag, corpus, sets.labels)) for tag in distinct}
+    allowed = {tag: allowed_labels(tag, corpus, sets.labels) for tag in distinct}
+    number = {tag: sets.number(labels) for tag, labels in allowed.items()}
+    is_open = {tag for tag, labels in allowed.items() if len(labels) > 1}
+    no_name = sets.number(frozenset([OUTSIDE])) if outside else IGNORED
     renamed = {tag: model_tag(tag, corpus, sets.labels) for tag in distinct}
     texts = []
     for _ in range(corpus.repeat):
-        for group in group_sentences(sentences, _sizes(max_sentences, rng)):
-            text = detokenise([*chain.from_iterable(sentence.words for sentence in group)])
+        for group in group_sentences(sentences, _sizes(training.max_sentences_per_text, rng)):
+            words = [*chain.from_iterable(sentence.words for sentence in group)]
             tags = [*chain.from_iterable(sentence.tags for sentence in group)]
+            targets = [
+                no_name if tag in is_open and word in outside else number[tag]
+                for word, tag in zip(words, tags, strict=True)
+            ]
+            if rng.random() < training.broken_encoding:
+                words = [*map(break_encoding, words)]
+            text = detokenise(words)
             texts.append(
                 TaggedText(
                     text=text.text,
                     offsets=np.array(text.offsets, dtype=np.int64),
                     tags=tuple(renamed[tag] for tag in tags),
-                    targets=np.array([number[tag] for tag in tags], dtype=np.int64),
+                    targets=np.array(targets, dtype=np.int64),
                 )
             )
     return texts
@@ -156,6 +185,10 @@ def _read_part(corpus: Corpus, folder: Path) -> list[Sentence]:
 
 
 def _sizes(most: int | None, rng: random.Random) -> Iterator[int | None]:
-    """Draw how many sentences make a text, 1 to `most`; whole articles when None."""
+    """Draw how many sentences make a text, 1 to `most`; whole articles when None.
+
+    A number of n or more comes with a chance of 1 / n, about: so texts of 8 to 15 sentences hold
+    as many words, together, as single sentences do.
+    """
     while True:
-        yield rng.randint(1, most) if most else None
+        yield int(1 / (1 - rng.random() * most / (most + 1))) if most else None

@@ -81,6 +81,9 @@ def make_recipe(**training):
         ("PROPN", Corpus(file="x", allow={"PROPN": ["PER"]}), {"B-PER", "I-PER"}),
         ("ADJ", Corpus(file="x", allow={"ADJ": ["O", "MISC"]}), {"O", "B-MISC", "I-MISC"}),
         ("VERB", Corpus(file="x", allow={"PROPN": ["PER"]}), {"O"}),
+        ("capital O", Corpus(file="x", allow={"capital O": ["PER"]}), {"B-PER", "I-PER"}),
+        ("lone capital O", Corpus(file="x", allow={"capital O": ["PER"]}), {"B-PER", "I-PER"}),
+        ("capital B-PER", Corpus(file="x", allow={"capital O": ["MISC"]}), {"B-PER"}),
     ],
 )
 def test_a_tag_allows_these_labels(tag, corpus, allowed):
@@ -131,12 +134,57 @@ def test_a_repeated_corpus_is_read_so_often_and_a_part_is_a_part(folder):
 
     def words(**settings):
         corpus = Corpus(file="train.tsv", **settings)
-        texts = read_texts(corpus, folder, sets, 5, random.Random(0))
+        texts = read_texts(corpus, folder, sets, Training(), random.Random(0))
         return sum(len(text.tags) for text in texts)
 
     assert words() == 180
     assert words(repeat=3) == 540
     assert words(part=(0.5, 0.75)) == 45
+
+
+def test_words_are_in_texts_of_all_lengths_alike(folder):
+    """Each time the length doubles, as many words again are in texts of that length."""
+    corpus = Corpus(file="train.tsv", repeat=400)
+    training = Training(max_sentences_per_text=15)
+    texts = read_texts(corpus, folder, LabelSets(labels=["O"]), training, random.Random(0))
+    lengths = [len(text.tags) // 3 for text in texts]
+    assert max(lengths) == 15
+    shares = [sum(n for n in lengths if n.bit_length() == bits) for bits in (1, 2, 3)]
+    assert [share / sum(lengths) for share in shares] == pytest.approx([0.25] * 3, abs=0.06)
+
+
+def test_a_word_that_is_no_name_is_outside_where_the_corpus_leaves_it_open(tmp_path):
+    words = [("Mei", "O"), ("zag", "O"), ("Mei", "B-PER"), ("in", "O"), ("mei", "O"), ("Mei", "O")]
+    (tmp_path / "x.tsv").write_text("\n".join(map("\t".join, words)))
+    sets = LabelSets(labels=["O", "B-PER", "I-PER", "B-MISC", "I-MISC"])
+    corpus = Corpus(file="x.tsv", allow={"O": ["O"], "capital O": ["O", "MISC"]})
+    read = {
+        words: read_texts(corpus, tmp_path, sets, Training(), random.Random(0), outside)[0].targets
+        for words, outside in {"none": (), "some": {"Mei"}}.items()
+    }
+    allowed = [{*np.flatnonzero(row).tolist()} for row in sets.table()]
+    assert [allowed[t] for t in read["none"]] == [{0}, {0}, {1}, {0}, {0}, {0, 3, 4}]
+    assert [allowed[t] for t in read["some"]] == [{0}, {0}, {1}, {0}, {0}, {0}]
+
+
+def test_texts_of_a_broken_encoding_have_the_same_words_and_tags(tmp_path):
+    (tmp_path / "x.tsv").write_text("België\tB-LOC\nen\tO\nCuraçao\tB-LOC\n")
+    sets = LabelSets(labels=["O", "B-LOC", "I-LOC"])
+    whole, broken = (
+        read_texts(
+            Corpus(file="x.tsv"),
+            tmp_path,
+            sets,
+            Training(broken_encoding=share),
+            random.Random(0),
+        )[0]
+        for share in (0, 1)
+    )
+    assert whole.text == "België en Curaçao"
+    assert broken.text == "BelgiÃ« en CuraÃ§ao"
+    assert [broken.text[start:end] for start, end in broken.offsets] == broken.text.split()
+    assert broken.tags == whole.tags
+    assert broken.targets.tolist() == whole.targets.tolist()
 
 
 def test_the_best_weights_are_kept_and_patience_ends_the_run(folder, tmp_path, monkeypatch):
@@ -226,6 +274,7 @@ def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_
         ({"corpora": [{"file": "x", "part": [0.5, 0.5]}]}, "part=[0.5, 0.5] of x holds nothing"),
         ({"corpora": [{"file": "x", "missing": ["ORG"]}]}, "names ['ORG'], which the model does"),
         ({"corpora": [{"file": "absent.tsv"}]}, "absent.tsv cannot be read (No such"),
+        ({"types": [], "tags": ["X"], "outside": ["mei"]}, "outside names words that are"),
         ({"development": [{"file": "x", "allow": {"X": ["O"]}}]}, "cannot be scored"),
         (None, "has no sections. Begin with 'corpora:'."),
     ],
