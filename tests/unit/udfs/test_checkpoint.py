@@ -15,6 +15,7 @@ from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.model import load_model
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 from spark_entities.udfs.positions import usable_positions
+from spark_entities.udfs.precision import quantize
 
 
 def rewrite_weights(folder: Path, change) -> None:
@@ -192,6 +193,20 @@ def test_int8_multiplies_in_integers_and_says_much_the_same(checkpoint):
     with torch.inference_mode():
         difference = rough(input_ids=input_ids).logits - exact(input_ids=input_ids).logits
         assert 0 < difference.abs().max() < 0.1 * exact(input_ids=input_ids).logits.abs().max()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_token_of_large_numbers_leaves_the_others_exact_in_int8(bias):
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(64, 16, bias=bias))
+    rows = torch.randn(2, 8, 64)
+    rows[0, 0] *= 10_000
+    rows[1, 1] = 0
+    with torch.inference_mode():
+        exact = network(rows)
+        quantize(network)
+        error = (network(rows) - exact).norm(dim=-1) / exact.norm(dim=-1).clamp_min(1)
+    assert 0 < error.max() < 0.03
 
 
 def test_int8_is_refused_where_there_is_no_cpu(checkpoint):
