@@ -62,6 +62,7 @@ class Measured:
     num_tokens: int = 0
     num_model_tokens: int = 0  # overlaps and special tokens counted
     seconds: float = 0.0
+    forward_seconds: float = 0.0  # in the model, of all slots together
 
     def __add__(self, other: Self) -> Self:
         names = [each.name for each in fields(self)]
@@ -96,18 +97,23 @@ class Estimate:
     @property
     def num_model_tokens(self) -> float:
         """Tokens that the model is given."""
-        return self._scale * self.sample.num_model_tokens
+        return self._scale * self._model_share * self.sample.num_model_tokens
 
     @property
     def _scale(self) -> float:
-        """How much more the model has to do than with the sample."""
-        share = self.table.model_share(self.cluster.buffer_chars)
-        return share * self.table.chars / self.sample.chars
+        """How much more there is than in the sample."""
+        return self.table.chars / self.sample.chars
+
+    @property
+    def _model_share(self) -> float:
+        return self.table.model_share(self.cluster.buffer_chars)
 
     @property
     def slot_seconds(self) -> float:
-        """Seconds of classification, of all slots together."""
-        return self._scale * self.sample.seconds * self.cluster.slots
+        """Seconds of classification, of all slots together: the model's, and those of all rows."""
+        model = self.sample.forward_seconds
+        rows = max(self.sample.seconds * self.cluster.slots - model, 0.0)
+        return self._scale * (self._model_share * model + rows)
 
     @property
     def seconds(self) -> float:

@@ -102,6 +102,7 @@ def measure(
             num_tokens=metrics.num_tokens,
             num_model_tokens=metrics.num_model_tokens,
             seconds=max(seconds - idle_seconds, seconds / 10),
+            forward_seconds=metrics.forward_seconds,
         )
         size = math.ceil(size * max(2, 2 * _ENOUGH_SECONDS / seconds))
     return measured

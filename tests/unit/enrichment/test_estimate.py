@@ -9,7 +9,14 @@ from spark_entities.jobs.enrichment.estimate import Cluster, Estimate, Measured,
 TABLE = Table(
     documents=4000, texts=8000, chars=800_000, distinct=8000, partitions=8, is_spread=False
 )
-SAMPLE = Measured(documents=40, chars=8000, num_tokens=2000, num_model_tokens=2200, seconds=3.0)
+SAMPLE = Measured(
+    documents=40,
+    chars=8000,
+    num_tokens=2000,
+    num_model_tokens=2200,
+    seconds=3.0,
+    forward_seconds=8.0,
+)
 CLUSTER = Cluster(
     executors=2, slots=4, cores_per_slot=2, has_gpus=False, buffer_chars=10_100, start_seconds=20
 )
@@ -21,6 +28,16 @@ def test_a_table_takes_what_its_share_of_the_sample_took():
     assert ESTIMATE.num_model_tokens == pytest.approx(220_000)
     assert ESTIMATE.slot_seconds == pytest.approx(1200)
     assert ESTIMATE.seconds == pytest.approx(20 + 300)
+
+
+def test_what_the_model_need_not_do_again_costs_its_row_alone():
+    """Of the sample's 12 seconds on four slots, the model has 8; of equal texts it takes a part."""
+    copied = replace(ESTIMATE, table=replace(TABLE, distinct=1000, is_spread=True))
+    share = copied.table.model_share(CLUSTER.buffer_chars)
+    assert copied.slot_seconds == pytest.approx(100 * (8 * share + 4))
+    assert copied.num_model_tokens == pytest.approx(220_000 * share)
+    busy = replace(ESTIMATE, sample=replace(SAMPLE, forward_seconds=14.0))  # more than there is
+    assert busy.slot_seconds == pytest.approx(1400)
 
 
 def test_hours_and_cost_are_of_all_that_is_held():
@@ -67,6 +84,13 @@ def test_partitions_are_three_a_slot_five_minutes_each_and_two_buffers_at_least(
 def test_measurements_add_up():
     assert Measured() + SAMPLE == SAMPLE
     assert (
-        Measured(documents=80, chars=16_000, num_tokens=4000, num_model_tokens=4400, seconds=6.0)
+        Measured(
+            documents=80,
+            chars=16_000,
+            num_tokens=4000,
+            num_model_tokens=4400,
+            seconds=6.0,
+            forward_seconds=16.0,
+        )
         == SAMPLE + SAMPLE
     )

@@ -47,12 +47,12 @@ WARNINGS = {
     ),
     "little-python-memory": (
         {"spark.executor.pyspark.memory": "900m"},
-        "is 900 MiB; 1 Python worker(s) with the model need about 1105 MiB",
+        "is 900 MiB; 1 Python worker(s) with the model need about 1109 MiB",
     ),
     "little-memory-overhead": (
         CORES | {"spark.master": "yarn", "spark.executor.memory": "8g"},
         "spark.executor.memoryOverhead is 819 MiB; 8 Python worker(s) with the model need about "
-        "8845 MiB",
+        "8877 MiB",
     ),
     "large-arrow-batches": (
         {"spark.sql.execution.arrow.maxBytesPerBatch": "2147483647"},
