@@ -77,7 +77,7 @@ def test_a_model_that_cannot_be_loaded_is_refused(tmp_path, capsys):
     ("device", "memory", "message"),
     [
         (None, None, "on node-1: why not.*unusable-device"),
-        ("cuda:0", 1 << 20, "takes 40 MiB, and cuda:0 on node-1 has 1 MiB.*model-exceeds-device"),
+        ("cuda:0", 1 << 20, "takes 42 MiB, and cuda:0 on node-1 has 1 MiB.*model-exceeds-device"),
     ],
 )
 def test_a_device_that_cannot_hold_the_model_is_refused(device, memory, message):

@@ -40,7 +40,7 @@ def test_a_plan_tells_what_a_run_will_take_and_writes_nothing(spark, tmp_path, c
     assert told["cost"].endswith(" at 2.5 an hour for each executor")
     assert told["executors"] == "1, 2 tasks at once"
     assert told["within 1.0 h"] == "1 executors"
-    assert told["partitions"] == "1 are advised, 6 there"
+    assert told["partitions"] == "1 are advised, 1 there"
     assert {"tokens", "duration", "core hours", "energy"} <= told.keys()
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
