@@ -12,6 +12,7 @@ import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from spark_entities.udfs.errors import ConfigError
@@ -162,3 +163,18 @@ def detokenise(words: Sequence[str]) -> JoinedWords:
             open_quotes ^= {word}
             glue = not closes
     return JoinedWords(text="".join(pieces), offsets=tuple(offsets))
+
+
+def join_texts(texts: Sequence[JoinedWords]) -> JoinedWords:
+    """Join the texts of sentences by spaces.
+
+    >>> join_texts([join_words(["Ja", "."]), join_words(["Nee"])]).offsets
+    ((0, 2), (3, 4), (5, 8))
+    """
+    starts = accumulate((len(text.text) + 1 for text in texts), initial=0)
+    offsets = (
+        (start + first, start + end)
+        for start, text in zip(starts, texts, strict=False)
+        for first, end in text.offsets
+    )
+    return JoinedWords(text=" ".join(text.text for text in texts), offsets=tuple(offsets))

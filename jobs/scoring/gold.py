@@ -7,9 +7,8 @@ Must not import: Spark, torch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, islice, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 from spark_entities.jobs.config import GoldSection
@@ -18,6 +17,7 @@ from spark_entities.jobs.scoring.conll import (
     Sentence,
     detokenise,
     group_sentences,
+    join_texts,
     join_words,
     read_conll,
 )
@@ -124,18 +124,3 @@ def check_types(gold: Gold, checkpoint: Checkpoint) -> None:
             f"common. Set gold.tag_column to the column of the tags, or gold.rename, such as "
             f"person={groups[0]}."
         )
-
-
-def join_texts(texts: Sequence[JoinedWords]) -> JoinedWords:
-    """Join the texts of sentences by spaces.
-
-    >>> join_texts([join_words(["Ja", "."]), join_words(["Nee"])]).offsets
-    ((0, 2), (3, 4), (5, 8))
-    """
-    starts = accumulate((len(text.text) + 1 for text in texts), initial=0)
-    offsets = (
-        (start + first, start + end)
-        for start, text in zip(starts, texts, strict=False)
-        for first, end in text.offsets
-    )
-    return JoinedWords(text=" ".join(text.text for text in texts), offsets=tuple(offsets))

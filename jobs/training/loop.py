@@ -81,6 +81,7 @@ def _make_stepper(trainee: Trainee, task: Task) -> Stepper:
         optimizer=make_optimizer(trainee, task.options),
         examples=task.examples,
         allowed=task.allowed.to(trainee.device),
+        shifted_positions=task.options.shifted_positions,
         seed=task.options.seed,
         process=task.process,
     )

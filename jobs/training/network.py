@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
+from spark_entities.jobs.training.attention import attend_without_copies
 from spark_entities.jobs.training.recipe import Recipe
 from spark_entities.udfs.checkpoint import HEADS, find_folder
 from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.errors import ModelLoadError
+from spark_entities.udfs.errors import ConfigError, ModelLoadError
 from spark_entities.udfs.model import (
     read_network,
     read_tokenizer,
@@ -25,6 +26,7 @@ from spark_entities.udfs.model import (
     wrap_network,
 )
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from spark_entities.udfs.positions import untried
 from spark_entities.udfs.precision import resolve_dtype
 
 
@@ -54,13 +56,16 @@ def load_trainee(base: ModelOptions, recipe: Recipe, device: str | None = None) 
 
     Raises:
         ModelLoadError: if the base is missing, or has no fast tokenizer.
-        ConfigError: if training.stride does not fit the model's window.
+        ConfigError: if the model cannot be told its positions, and the recipe shifts them.
 
     """
     folder, pinned = find_folder(base)
     target = torch_device(device)
     network = _load_base(folder, recipe, target)
+    _check_positions(network, recipe)
     network.to(target)  # type: ignore[arg-type]  # transformers wraps it
+    if target.type == "cpu":
+        attend_without_copies(network)
     scheme = LabelScheme.from_id2label(dict(enumerate(recipe.labels)))
     model = wrap_network(network, folder, scheme, target)
     stride = min(recipe.training.stride, model.capacity - 1)
@@ -98,6 +103,15 @@ def _load_base(folder: Path, recipe: Recipe, device: torch.device) -> PreTrained
             f"a folder with config.json and safetensors, or a Hub id."
         ) from error
     return network
+
+
+def _check_positions(network: PreTrainedModel, recipe: Recipe) -> None:
+    share, family = recipe.training.shifted_positions, network.config.model_type
+    if share and untried(family) is not None:
+        raise ConfigError(
+            f"training.shifted_positions={share}: models of type {family} were not tried with "
+            f"positions that they are given. Leave it out."
+        )
 
 
 def is_head(name: str) -> bool:

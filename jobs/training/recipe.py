@@ -77,6 +77,12 @@ class Training(Section):
     broken_encoding: float = Field(default=0.0, ge=0, le=1)
     """Share of the texts that are read as if their UTF-8 were Latin-1: `Ã«` for `ë`."""
 
+    shifted_positions: float = Field(default=0.0, ge=0, le=1)
+    """Share of the windows that are read as if they stood anywhere in a longer one.
+
+    So the last positions are learnt as well as the first, which short texts have alone.
+    """
+
     stride: int = Field(default=64, ge=0)
     """Overlap of the windows of a text that is longer than the model's capacity, in tokens."""
 

@@ -20,6 +20,7 @@ from spark_entities.jobs.training.examples import Examples, Step, lay_out_step, 
 from spark_entities.jobs.training.network import Trainee, is_head
 from spark_entities.jobs.training.recipe import Training
 from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.positions import first_position
 
 _MAX_GRADIENT_NORM = 1.0
 
@@ -103,6 +104,7 @@ class Stepper:
     optimizer: torch.optim.AdamW
     examples: Examples
     allowed: torch.Tensor  # bool, (num_sets, num_labels)
+    shifted_positions: float  # share of the windows
     seed: int
     process: Process
 
@@ -127,14 +129,23 @@ class Stepper:
         def moved(array: Ints) -> torch.Tensor:
             return torch.from_numpy(array).to(device)
 
-        mask = step.attention_mask
+        settings = {"input_ids": moved(step.input_ids)}
+        if step.attention_mask is not None:
+            settings["attention_mask"] = moved(step.attention_mask)
+        if self.shifted_positions:
+            settings["position_ids"] = self._draw_positions(*step.input_ids.shape).to(device)
         with self.trainee.autocast():
-            logits = self.network(
-                input_ids=moved(step.input_ids),
-                attention_mask=None if mask is None else moved(mask),
-            ).logits
+            logits = self.network(**settings).logits
         known = logits.flatten(0, 1)[moved(step.places)]
         return partial_label_loss(known, moved(step.targets), self.allowed)
+
+    def _draw_positions(self, num_rows: int, width: int) -> torch.Tensor:
+        """Draw where each window begins: int64, (rows, width)."""
+        model = self.trainee.classifier.model
+        room = model.max_positions - width
+        shifts = torch.randint(room + 1, (num_rows, 1))
+        shifts *= torch.rand(num_rows, 1) < self.shifted_positions
+        return first_position(self.trainee.network.config.to_dict()) + shifts + torch.arange(width)
 
 
 def synchronise(trainee: Trainee, process: Process) -> torch.nn.Module:

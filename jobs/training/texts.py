@@ -17,7 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from spark_entities.jobs.scoring.conll import Sentence, detokenise, group_sentences, read_conll
+from spark_entities.jobs.scoring.conll import (
+    Sentence,
+    detokenise,
+    group_sentences,
+    join_texts,
+    read_conll,
+)
 from spark_entities.jobs.training.recipe import Corpus, Training
 from spark_entities.udfs.core.arrays import Bools, Ints
 from spark_entities.udfs.core.labels import OUTSIDE
@@ -153,15 +159,14 @@ def read_texts(
     texts = []
     for _ in range(corpus.repeat):
         for group in group_sentences(sentences, _sizes(training.max_sentences_per_text, rng)):
-            words = [*chain.from_iterable(sentence.words for sentence in group)]
+            words = chain.from_iterable(sentence.words for sentence in group)
             tags = [*chain.from_iterable(sentence.tags for sentence in group)]
             targets = [
                 no_name if tag in is_open and word in outside else number[tag]
                 for word, tag in zip(words, tags, strict=True)
             ]
-            if rng.random() < training.broken_encoding:
-                words = [*map(break_encoding, words)]
-            text = detokenise(words)
+            spell = break_encoding if rng.random() < training.broken_encoding else str
+            text = join_texts([detokenise([*map(spell, each.words)]) for each in group])
             texts.append(
                 TaggedText(
                     text=text.text,

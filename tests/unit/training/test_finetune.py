@@ -187,6 +187,13 @@ def test_texts_of_a_broken_encoding_have_the_same_words_and_tags(tmp_path):
     assert broken.targets.tolist() == whole.targets.tolist()
 
 
+def test_a_quote_that_a_sentence_leaves_open_is_of_that_sentence_alone(tmp_path):
+    (tmp_path / "x.tsv").write_text('"\tO\nJa\tO\n\nZij\tO\nzei\tO\n"\tO\nNee\tO\n"\tO\n')
+    training, sets = Training(max_sentences_per_text=None), LabelSets(labels=["O"])
+    (text,) = read_texts(Corpus(file="x.tsv"), tmp_path, sets, training, random.Random(0))
+    assert text.text == '"Ja Zij zei "Nee"'
+
+
 def test_the_best_weights_are_kept_and_patience_ends_the_run(folder, tmp_path, monkeypatch):
     scores, seen = iter([0.2, 0.9, 0.3, 0.9, 1.0]), []
 
