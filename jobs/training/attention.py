@@ -4,7 +4,7 @@ Enters: a network of transformers. Leaves: the same, in one precision from embed
 Must not import: Spark.
 
 Under autocast, transformers' eager attention adds a float32 mask to bfloat16 products, and layers
-hand on float32, which the next one rounds again: on a CPU a third of a step went into copies.
+hand on float32, which the next one rounds again.
 """
 
 from __future__ import annotations
