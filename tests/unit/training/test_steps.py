@@ -27,6 +27,7 @@ def networks():
         num_attention_heads=4,
         intermediate_size=64,
         num_labels=3,
+        initializer_range=0.5,  # attention that is not alike everywhere
         attention_probs_dropout_prob=0.3,
         hidden_dropout_prob=0.0,
         attn_implementation="eager",
