@@ -20,7 +20,7 @@ MASK = torch.tensor([[1] * 12, [1] * 5 + [0] * 7])
 
 def networks():
     """Make two equal networks: one attends by transformers' eager attention, one as we do."""
-    config = BertConfig(
+    settings = dict(
         vocab_size=8,
         hidden_size=32,
         num_hidden_layers=2,
@@ -33,8 +33,7 @@ def networks():
         attn_implementation="eager",
     )
     torch.manual_seed(0)
-    eager = BertForTokenClassification(config)
-    ours = BertForTokenClassification(config)
+    eager, ours = (BertForTokenClassification(BertConfig(**settings)) for _ in range(2))
     ours.load_state_dict(eager.state_dict())
     attend_without_copies(ours)
     return eager, ours
