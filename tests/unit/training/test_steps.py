@@ -20,18 +20,18 @@ MASK = torch.tensor([[1] * 12, [1] * 5 + [0] * 7])
 
 def networks():
     """Make two equal networks: one attends by transformers' eager attention, one as we do."""
-    settings = dict(
-        vocab_size=8,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        num_labels=3,
-        initializer_range=0.5,  # attention that is not alike everywhere
-        attention_probs_dropout_prob=0.3,
-        hidden_dropout_prob=0.0,
-        attn_implementation="eager",
-    )
+    settings = {
+        "vocab_size": 8,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "num_labels": 3,
+        "initializer_range": 0.5,  # attention that is not alike everywhere
+        "attention_probs_dropout_prob": 0.3,
+        "hidden_dropout_prob": 0.0,
+        "attn_implementation": "eager",
+    }
     torch.manual_seed(0)
     eager, ours = (BertForTokenClassification(BertConfig(**settings)) for _ in range(2))
     ours.load_state_dict(eager.state_dict())
