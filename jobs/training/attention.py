@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import repeat_kv
 from transformers.masking_utils import eager_mask
 
 from spark_entities.udfs.positions import untried
@@ -45,6 +46,8 @@ def _attend(
 
     """
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    groups = getattr(module, "num_key_value_groups", 1)  # heads that share a key
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     with torch.autocast(query.device.type, enabled=False):
         products = (query * scaling) @ key.transpose(-2, -1)
         if attention_mask is not None:
@@ -66,7 +69,8 @@ def attend_without_copies(network: PreTrainedModel) -> None:
     """
     if untried(network.config.model_type) is None:
         network.set_attn_implementation(_NAME)
-        network.base_model.get_submodule("embeddings").register_forward_hook(_round)
+        embeddings = getattr(network.base_model, "embeddings", network.get_input_embeddings())
+        embeddings.register_forward_hook(_round)
 
 
 def _round(_: torch.nn.Module, __: Any, embedded: torch.Tensor) -> torch.Tensor:

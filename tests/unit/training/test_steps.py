@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForTokenClassification
 
 from spark_entities import ModelOptions
 from spark_entities.jobs.training.attention import attend_without_copies
@@ -13,46 +12,49 @@ from spark_entities.jobs.training.recipe import Corpus, Recipe, Training
 from spark_entities.jobs.training.steps import Process, Stepper, make_optimizer
 from spark_entities.jobs.training.texts import TaggedText
 from spark_entities.udfs.errors import ConfigError
+from spark_entities.udfs.positions import PACKING_FAMILIES
+from tests.support.networks import make_network
 
-IDS = torch.arange(24).view(2, 12) % 7 + 1
+IDS = torch.arange(24).view(2, 12) + 3
 MASK = torch.tensor([[1] * 12, [1] * 5 + [0] * 7])
 
 
-def networks():
+def networks(family, **settings):
     """Make two equal networks: one attends by transformers' eager attention, one as we do."""
-    settings = {
-        "vocab_size": 8,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "num_labels": 3,
-        "initializer_range": 0.5,  # attention that is not alike everywhere
-        "attention_probs_dropout_prob": 0.3,
-        "hidden_dropout_prob": 0.0,
-        "attn_implementation": "eager",
-    }
-    torch.manual_seed(0)
-    eager, ours = (BertForTokenClassification(BertConfig(**settings)) for _ in range(2))
-    ours.load_state_dict(eager.state_dict())
+    eager, ours = make_network(family, **settings), make_network(family, **settings)
+    for network in (eager, ours):
+        network.set_attn_implementation("eager")
     attend_without_copies(ours)
     return eager, ours
 
 
 @pytest.mark.parametrize("dropped", [False, True])
-def test_attention_in_training_is_that_of_transformers(dropped):
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_attention_in_training_is_that_of_transformers(family, dropped):
     logits = []
-    for network in networks():
+    for network in networks(family):
         network.train(dropped)
         torch.manual_seed(1)
         logits.append(network(input_ids=IDS, attention_mask=MASK).logits[MASK.bool()])
-        logits[-1].sum().backward()
     torch.testing.assert_close(*logits)
+
+
+def test_heads_that_share_keys_attend_as_those_of_transformers():
+    pair = networks("eurobert", num_key_value_heads=2)
+    torch.testing.assert_close(*(each(input_ids=IDS).logits for each in pair))
+
+
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_under_autocast_all_weights_are_learnt(family):
+    _, network = networks(family)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        network(input_ids=IDS, attention_mask=MASK).logits.sum().backward()
+    assert all(each.grad is not None for each in network.parameters())
 
 
 def test_under_autocast_layers_hand_on_half_precision():
     seen = {}
-    for name, network in zip(("eager", "ours"), networks(), strict=True):
+    for name, network in zip(("eager", "ours"), networks("xlm-roberta"), strict=True):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             output = network(input_ids=IDS, attention_mask=MASK, output_hidden_states=True)
         seen[name] = {hidden.dtype for hidden in output.hidden_states}

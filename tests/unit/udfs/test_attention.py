@@ -11,48 +11,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from spark_entities.udfs import attention
 from spark_entities.udfs.attention import (
-    attend_our_way,
     pack_positions,
     packed,
     without_plans,
 )
 from spark_entities.udfs.positions import PACKING_FAMILIES, first_position
+from tests.support.networks import POSITIONS, VOCABULARY, make_network
 from tests.support.packs import packs_on_cpu
 from tests.support.reads import Reads
 
 CPU = torch.device("cpu")
-POSITIONS = 64
-VOCABULARY = 300
-SHAPE = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "vocab_size": VOCABULARY,
-    "num_labels": 5,
-    "pad_token_id": 1,
-    "initializer_range": 0.2,  # so that attention matters
-}
-OF_THEIR_OWN = {
-    "distilbert": {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48},
-    "electra": {"embedding_size": 24},
-    "modernbert": {"local_attention": 16, "global_attn_every_n_layers": 2},
-    "mpnet": {"relative_attention_num_buckets": 8},
-}
-SPECIAL = {"bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2}
-
-
-def make_network(family: str) -> PreTrainedModel:
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(family, **SHAPE | SPECIAL | OF_THEIR_OWN.get(family, {}))
-    config.max_position_embeddings = POSITIONS + first_position(config.to_dict())
-    network = AutoModelForTokenClassification.from_config(config).eval()
-    attend_our_way(network)
-    return network
 
 
 @pytest.fixture
