@@ -107,7 +107,7 @@ def test_strategy_none_gives_labelled_tokens(spark):
         ["entity", "score", "index", "word", "start", "end"]
     ] * len(row["entities"])
     places = [(e["entity"], e["start"], e["end"]) for e in row["entities"]]
-    assert places[:2] == [("B-PER", 13, 17), ("B-LOC", 32, 36)]  # `en` was never trained
+    assert places == [("B-PER", 13, 17), ("B-LOC", 32, 36), ("I-LOC", 36, 38)]
     assert row["entities_per"] == ["Emma"]
 
 
