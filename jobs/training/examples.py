@@ -49,6 +49,7 @@ class Step:
     attention_mask: Ints | None  # (rows, width); nothing where there is no padding
     places: Ints  # (num_targets,): where tokens with a target stand, counted along all rows
     targets: Ints  # (num_targets,)
+    opens: Bools  # (num_targets,): whether it is the first of its window
 
 
 def make_examples(texts: Sequence[TaggedText], classifier: TokenClassifier) -> Examples:
@@ -141,9 +142,11 @@ def lay_out_step(examples: Examples, rows: Ints) -> Step:
     )
     targets = examples.targets[batch.tokens]
     known = targets != IGNORED
+    places = batch.places[known]
     return Step(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
-        places=batch.places[known],
+        places=places,
         targets=targets[known],
+        opens=np.diff(places // batch.input_ids.shape[1], prepend=-1) > 0,
     )

@@ -15,6 +15,7 @@ import torch
 
 from spark_entities.jobs.training.development import score_corpus
 from spark_entities.jobs.training.examples import Examples
+from spark_entities.jobs.training.loss import PartialLabelLoss
 from spark_entities.jobs.training.network import Trainee
 from spark_entities.jobs.training.recipe import Training
 from spark_entities.jobs.training.state import Progress, State, StateFile, Weights
@@ -26,7 +27,7 @@ from spark_entities.jobs.training.steps import (
     set_rate,
     synchronise,
 )
-from spark_entities.jobs.training.texts import CorporaRead
+from spark_entities.jobs.training.texts import CorporaRead, LabelSets
 from spark_entities.udfs.core.arrays import Ints
 
 log = logging.getLogger("spark_entities.finetune")
@@ -40,7 +41,7 @@ class Task:
 
     examples: Examples
     plan: Sequence[Ints]  # the windows of every step
-    allowed: torch.Tensor  # bool, (num_sets, num_labels)
+    sets: LabelSets
     development: CorporaRead
     options: Training
     process: Process
@@ -80,7 +81,7 @@ def _make_stepper(trainee: Trainee, task: Task) -> Stepper:
         network=synchronise(trainee, task.process),
         optimizer=make_optimizer(trainee, task.options),
         examples=task.examples,
-        allowed=task.allowed.to(trainee.device),
+        loss=PartialLabelLoss.of(task.sets, trainee.device),
         shifted_positions=task.options.shifted_positions,
         seed=task.options.seed,
         process=task.process,

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 
-from spark_entities.jobs.training.attention import attend_without_copies
 from spark_entities.jobs.training.recipe import Recipe
 from spark_entities.udfs.checkpoint import HEADS, find_folder
 from spark_entities.udfs.classifier import TokenClassifier
@@ -65,7 +64,7 @@ def load_trainee(base: ModelOptions, recipe: Recipe, device: str | None = None) 
     _check_positions(network, recipe)
     network.to(target)  # type: ignore[arg-type]  # transformers wraps it
     if target.type == "cpu":
-        attend_without_copies(network)
+        keep_half_precision(network)
     scheme = LabelScheme.from_id2label(dict(enumerate(recipe.labels)))
     model = wrap_network(network, folder, scheme, target)
     stride = min(recipe.training.stride, model.capacity - 1)
@@ -112,6 +111,24 @@ def _check_positions(network: PreTrainedModel, recipe: Recipe) -> None:
             f"training.shifted_positions={share}: models of type {family} were not tried with "
             f"positions that they are given. Leave it out."
         )
+
+
+def keep_half_precision(network: PreTrainedModel) -> None:
+    """Under autocast, have a network's layers hand on what they computed, in half precision.
+
+    Embeddings are looked up in float32, and what is added to them stays so, mask of the attention
+    and all: each layer then rounds it anew. Families that were not tried stay as they are.
+    """
+
+    def rounded(_: torch.nn.Module, __: Any, embedded: torch.Tensor) -> torch.Tensor:
+        device = embedded.device.type
+        if not torch.is_autocast_enabled(device):
+            return embedded
+        return embedded.to(torch.get_autocast_dtype(device))
+
+    if untried(network.config.model_type) is None:
+        embeddings = getattr(network.base_model, "embeddings", network.get_input_embeddings())
+        embeddings.register_forward_hook(rounded)
 
 
 def is_head(name: str) -> bool:

@@ -72,7 +72,7 @@ def run_training(order: Order, process: Process) -> None:
     task = Task(
         examples=examples,
         plan=plan_steps(examples, recipe.training),
-        allowed=torch.from_numpy(sets.table()),
+        sets=sets,
         development=development,
         options=recipe.training,
         process=process,

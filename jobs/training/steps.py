@@ -17,9 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from spark_entities.jobs.training.examples import Examples, Step, lay_out_step, plan_epoch
+from spark_entities.jobs.training.loss import PartialLabelLoss
 from spark_entities.jobs.training.network import Trainee, is_head
 from spark_entities.jobs.training.recipe import Training
-from spark_entities.udfs.core.arrays import Ints
+from spark_entities.udfs.core.arrays import Bools, Ints
 from spark_entities.udfs.positions import first_position
 
 _MAX_GRADIENT_NORM = 1.0
@@ -51,18 +52,6 @@ def plan_steps(examples: Examples, options: Training) -> list[Ints]:
     rng = np.random.default_rng(options.seed)
     epochs = (plan_epoch(examples, options.max_padded_tokens, rng) for _ in range(options.epochs))
     return [batch for epoch in epochs for batch in epoch]
-
-
-def partial_label_loss(
-    logits: torch.Tensor, targets: torch.Tensor, allowed: torch.Tensor
-) -> torch.Tensor:
-    """Return the sum over tokens of −log(sum of the probabilities of the labels allowed).
-
-    `logits`: (num_tokens, num_labels); `targets`: (num_tokens,); `allowed`: bool, (num_sets,
-    num_labels).
-    """
-    masked = logits.float().log_softmax(-1).masked_fill(~allowed[targets], -torch.inf)
-    return -masked.logsumexp(-1).sum()
 
 
 def make_optimizer(trainee: Trainee, options: Training) -> torch.optim.AdamW:
@@ -103,7 +92,7 @@ class Stepper:
     network: torch.nn.Module  # the trainee's, or that in its synchronisation with other processes
     optimizer: torch.optim.AdamW
     examples: Examples
-    allowed: torch.Tensor  # bool, (num_sets, num_labels)
+    loss: PartialLabelLoss
     shifted_positions: float  # share of the windows
     seed: int
     process: Process
@@ -126,7 +115,7 @@ class Stepper:
     def _loss(self, step: Step) -> torch.Tensor:
         device = self.trainee.device
 
-        def moved(array: Ints) -> torch.Tensor:
+        def moved(array: Ints | Bools) -> torch.Tensor:
             return torch.from_numpy(array).to(device)
 
         settings = {"input_ids": moved(step.input_ids)}
@@ -137,7 +126,7 @@ class Stepper:
         with self.trainee.autocast():
             logits = self.network(**settings).logits
         known = logits.flatten(0, 1)[moved(step.places)]
-        return partial_label_loss(known, moved(step.targets), self.allowed)
+        return self.loss(known, moved(step.targets), moved(step.opens))
 
     def _draw_positions(self, num_rows: int, width: int) -> torch.Tensor:
         """Draw where each window begins: int64, (rows, width)."""

@@ -10,8 +10,9 @@ Corpora that annotate less than the model knows, or something else, take part by
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from spark_entities.udfs.core.arrays import Bools, Ints
 from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
 
-IGNORED = -1  # the target of a word or token that nothing is known of
+IGNORED = -1  # the target of a token that nothing is known of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class TaggedText:
     text: str
     offsets: Ints  # (num_words, 2)
     tags: tuple[str, ...]  # in the model's terms
-    targets: Ints  # (num_words,): indices into `LabelSets`, or `IGNORED`
+    targets: Ints  # (num_words,): indices into `LabelSets`
 
 
 CorporaRead = Sequence[tuple[Corpus, Sequence[TaggedText]]]
@@ -53,13 +54,26 @@ class LabelSets:
     _numbers: dict[frozenset[str], int] = field(default_factory=dict)
 
     def number(self, allowed: frozenset[str]) -> int:
-        """Return the number of a set; an empty one says nothing."""
-        return self._numbers.setdefault(allowed, len(self._numbers)) if allowed else IGNORED
+        """Return the number of a set."""
+        return self._numbers.setdefault(allowed, len(self._numbers))
 
     def table(self) -> Bools:
         """Tell which labels each set allows: bool, (num_sets, num_labels)."""
         rows = [[label in allowed for label in self.labels] for allowed in self._numbers]
         return np.array(rows, dtype=bool).reshape(-1, len(self.labels))
+
+    def follows(self) -> Bools:
+        """Tell after which label (row) which may stand: bool, (num_labels, num_labels)."""
+        return np.array([[may_follow(b, a) for b in self.labels] for a in self.labels])
+
+
+def may_follow(label: str, before: str) -> bool:
+    """Tell whether a label may stand after another: `I-X` goes on with a name of type X.
+
+    >>> [may_follow("I-PER", before) for before in ("B-PER", "I-PER", "B-LOC", "O")]
+    [True, True, False, False]
+    """
+    return label[:2] != "I-" or (before[:2] in ("B-", "I-") and before[2:] == label[2:])
 
 
 def model_tag(tag: str, corpus: Corpus, labels: Sequence[str]) -> str:
@@ -75,7 +89,7 @@ def model_tag(tag: str, corpus: Corpus, labels: Sequence[str]) -> str:
 
 
 def allowed_labels(tag: str, corpus: Corpus, labels: Sequence[str]) -> frozenset[str]:
-    """Return the labels that a word with a tag of a corpus may have.
+    """Return the labels that a word with a tag of a corpus may have: all, where it says nothing.
 
     >>> corpus = Corpus(file="x", allow={"PROPN": ["PER"]})
     >>> sorted(allowed_labels("PROPN", corpus, ["O", "B-PER", "I-PER"]))
@@ -90,7 +104,29 @@ def allowed_labels(tag: str, corpus: Corpus, labels: Sequence[str]) -> frozenset
         if found != OUTSIDE:
             return frozenset([found])
         names = {OUTSIDE, *corpus.missing}
-    return frozenset(label for label in labels if label in names or label[2:] in names)
+    allowed = frozenset(label for label in labels if label in names or label[2:] in names)
+    return allowed or frozenset(labels)
+
+
+def valid_labels(sentence: Iterable[frozenset[str]]) -> Iterator[frozenset[str]]:
+    """Leave each word of a sentence the labels that may stand after those of the words before it.
+
+    Where none is left, an inside that nothing began begins.
+
+    >>> anything = frozenset(["O", "B-PER", "I-PER"])
+    >>> [sorted(labels) for labels in valid_labels([anything, frozenset(["I-PER"])])]
+    [['B-PER', 'O'], ['I-PER']]
+    """
+    before = frozenset([OUTSIDE])
+    for allowed in sentence:
+        before = _valid_after(before, allowed)
+        yield before
+
+
+@cache
+def _valid_after(before: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
+    valid = {label for label in allowed if any(may_follow(label, other) for other in before)}
+    return frozenset(valid or {f"B-{label[2:]}" for label in allowed})
 
 
 def case_tags(sentence: Sentence) -> list[str]:
@@ -152,19 +188,21 @@ def read_texts(
         sentences = [replace(sentence, tags=tuple(case_tags(sentence))) for sentence in sentences]
     distinct = {tag for sentence in sentences for tag in sentence.tags}
     allowed = {tag: allowed_labels(tag, corpus, sets.labels) for tag in distinct}
-    number = {tag: sets.number(labels) for tag, labels in allowed.items()}
     is_open = {tag for tag, labels in allowed.items() if len(labels) > 1}
-    no_name = sets.number(frozenset([OUTSIDE])) if outside else IGNORED
     renamed = {tag: model_tag(tag, corpus, sets.labels) for tag in distinct}
+
+    @cache
+    def targets(sentence: Sentence) -> list[int]:
+        words = (
+            frozenset([OUTSIDE]) if tag in is_open and word in outside else allowed[tag]
+            for word, tag in zip(sentence.words, sentence.tags, strict=True)
+        )
+        return [*map(sets.number, valid_labels(words))]
+
     texts = []
     for _ in range(corpus.repeat):
         for group in group_sentences(sentences, _sizes(training.max_sentences_per_text, rng)):
-            words = chain.from_iterable(sentence.words for sentence in group)
-            tags = [*chain.from_iterable(sentence.tags for sentence in group)]
-            targets = [
-                no_name if tag in is_open and word in outside else number[tag]
-                for word, tag in zip(words, tags, strict=True)
-            ]
+            tags = chain.from_iterable(sentence.tags for sentence in group)
             spell = break_encoding if rng.random() < training.broken_encoding else str
             text = join_texts([detokenise([*map(spell, each.words)]) for each in group])
             texts.append(
@@ -172,7 +210,7 @@ def read_texts(
                     text=text.text,
                     offsets=np.array(text.offsets, dtype=np.int64),
                     tags=tuple(renamed[tag] for tag in tags),
-                    targets=np.array(targets, dtype=np.int64),
+                    targets=np.array([*chain.from_iterable(map(targets, group))], dtype=np.int64),
                 )
             )
     return texts

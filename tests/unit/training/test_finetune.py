@@ -1,6 +1,7 @@
 import json
 import math
 import random
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -12,15 +13,16 @@ from spark_entities.jobs.finetune import finetune, main
 from spark_entities.jobs.training import loop, steps
 from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import lay_out_step, make_examples, plan_epoch
+from spark_entities.jobs.training.loss import PartialLabelLoss
 from spark_entities.jobs.training.recipe import Corpus, Energy, Recipe, Training
 from spark_entities.jobs.training.state import DevelopmentScores, Progress
-from spark_entities.jobs.training.steps import partial_label_loss
 from spark_entities.jobs.training.texts import (
-    IGNORED,
     LabelSets,
     TaggedText,
     allowed_labels,
+    may_follow,
     read_texts,
+    valid_labels,
 )
 from spark_entities.udfs.errors import ConfigError
 from tests.support.families import FAMILIES, make_checkpoint
@@ -92,16 +94,65 @@ def test_a_tag_allows_these_labels(tag, corpus, allowed):
 
 def test_a_plain_tag_that_the_model_does_not_know_says_nothing():
     sets = LabelSets(labels=["NOUN", "VERB"])
-    assert sets.number(allowed_labels("INTJ", Corpus(file="x"), sets.labels)) == IGNORED
-    assert sets.number(allowed_labels("VERB", Corpus(file="x"), sets.labels)) == 0
-    assert sets.table().tolist() == [[False, True]]
+    assert sets.number(allowed_labels("INTJ", Corpus(file="x"), sets.labels)) == 0
+    assert sets.number(allowed_labels("VERB", Corpus(file="x"), sets.labels)) == 1
+    assert sets.table().tolist() == [[True, True], [False, True]]
 
 
-def test_the_loss_sums_the_probabilities_of_the_labels_allowed():
-    logits = torch.log(torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]]))
-    allowed = torch.tensor([[True, False, False], [True, False, True]])
-    loss = partial_label_loss(logits, torch.tensor([0, 1]), allowed)
-    assert loss.item() == pytest.approx(-(math.log(0.5) + math.log(0.2)))
+@pytest.mark.parametrize(
+    ("allowed", "valid"),
+    [
+        (["O BI-PER", "O BI-PER"], ["O B-PER", "O BI-PER"]),
+        (["O", "O BI-PER"], ["O", "O B-PER"]),
+        (["O", "O I-PER", "O I-PER"], ["O", "O", "O"]),
+        (["B-LOC", "O BI-PER I-LOC"], ["B-LOC", "O B-PER I-LOC"]),
+        (["O", "I-PER", "I-PER"], ["O", "B-PER", "I-PER"]),
+        (["B-LOC", "I-PER I-ORG", "I-ORG"], ["B-LOC", "B-PER B-ORG", "I-ORG"]),
+    ],
+)
+def test_a_word_has_the_labels_that_may_stand_after_the_words_before_it(allowed, valid):
+    def read(words):
+        return [frozenset(w.replace("BI-PER", "B-PER I-PER").split()) for w in words]
+
+    assert [*valid_labels(read(allowed))] == read(valid)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_loss_sums_the_probabilities_of_all_valid_sequences_of_labels(seed):
+    rng = np.random.default_rng(seed)
+    sets = LabelSets(labels=LABELS)
+    sentences = []
+    for length in rng.integers(1, 6, 4):
+        some = [frozenset(rng.choice(LABELS, rng.integers(1, 4))) for _ in range(length)]
+        sentences.append([*valid_labels(some)])
+    targets = torch.tensor([sets.number(labels) for some in sentences for labels in some])
+    opens = torch.tensor([place == 0 for some in sentences for place in range(len(some))])
+    logits = torch.from_numpy(rng.normal(size=(len(targets), len(LABELS)))).requires_grad_()
+    expected, start = torch.zeros((), dtype=torch.float64), 0
+    for some in sentences:
+        shares = logits[start : start + len(some)].softmax(-1)
+        total = torch.zeros((), dtype=torch.float64)
+        for sequence in product(*map(sorted, some)):
+            if all(may_follow(b, a) for a, b in pairwise(sequence)):
+                places = [LABELS.index(label) for label in sequence]
+                total = total + shares[range(len(some)), places].prod()
+        expected, start = expected - total.log(), start + len(some)
+    loss = PartialLabelLoss.of(sets, torch.device("cpu"))(logits, targets, opens)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    (found,), (wanted,) = (torch.autograd.grad(value, logits) for value in (loss, expected))
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+def test_the_loss_of_no_words_is_nothing_and_that_of_an_impossible_label_is_finite():
+    sets = LabelSets(labels=["O", "B-PER", "I-PER"])
+    numbers = [sets.number(frozenset([label])) for label in sets.labels]
+    loss = PartialLabelLoss.of(sets, torch.device("cpu"))
+    logits = torch.zeros(2, 3, requires_grad=True)
+    nothing = loss(logits[:0], torch.tensor([], dtype=torch.int64), torch.tensor([]) > 0)
+    assert nothing.item() == 0.0
+    odd = loss(logits, torch.tensor([numbers[0], numbers[2]]), torch.tensor([True, False]))
+    assert math.isfinite(odd.item())
+    assert torch.autograd.grad(odd, logits)[0].isfinite().all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -163,7 +214,7 @@ def test_a_word_that_is_no_name_is_outside_where_the_corpus_leaves_it_open(tmp_p
         for words, outside in {"none": (), "some": {"Mei"}}.items()
     }
     allowed = [{*np.flatnonzero(row).tolist()} for row in sets.table()]
-    assert [allowed[t] for t in read["none"]] == [{0}, {0}, {1}, {0}, {0}, {0, 3, 4}]
+    assert [allowed[t] for t in read["none"]] == [{0}, {0}, {1}, {0}, {0}, {0, 3}]
     assert [allowed[t] for t in read["some"]] == [{0}, {0}, {1}, {0}, {0}, {0}]
 
 

@@ -1,16 +1,16 @@
-"""What one step computes: attention as transformers has it, positions as the recipe draws them."""
+"""What one step computes: in half precision throughout, at positions as the recipe draws them."""
 
 import numpy as np
 import pytest
 import torch
 
 from spark_entities import ModelOptions
-from spark_entities.jobs.training.attention import attend_without_copies
 from spark_entities.jobs.training.examples import make_examples
-from spark_entities.jobs.training.network import load_trainee
+from spark_entities.jobs.training.loss import PartialLabelLoss
+from spark_entities.jobs.training.network import keep_half_precision, load_trainee
 from spark_entities.jobs.training.recipe import Corpus, Recipe, Training
 from spark_entities.jobs.training.steps import Process, Stepper, make_optimizer
-from spark_entities.jobs.training.texts import TaggedText
+from spark_entities.jobs.training.texts import LabelSets, TaggedText
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.positions import PACKING_FAMILIES
 from tests.support.networks import make_network
@@ -19,46 +19,26 @@ IDS = torch.arange(24).view(2, 12) + 3
 MASK = torch.tensor([[1] * 12, [1] * 5 + [0] * 7])
 
 
-def networks(family, **settings):
-    """Make two equal networks: one attends by transformers' eager attention, one as we do."""
-    eager, ours = make_network(family, **settings), make_network(family, **settings)
-    for network in (eager, ours):
-        network.set_attn_implementation("eager")
-    attend_without_copies(ours)
-    return eager, ours
-
-
-@pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
-def test_attention_in_training_is_that_of_transformers(family, dropped):
-    logits = []
-    for network in networks(family):
-        network.train(dropped)
-        torch.manual_seed(1)
-        logits.append(network(input_ids=IDS, attention_mask=MASK).logits[MASK.bool()])
-    torch.testing.assert_close(*logits)
-
-
-def test_heads_that_share_keys_attend_as_those_of_transformers():
-    pair = networks("eurobert", num_key_value_heads=2)
-    torch.testing.assert_close(*(each(input_ids=IDS).logits for each in pair))
-
-
-@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
-def test_under_autocast_all_weights_are_learnt(family):
-    _, network = networks(family)
+def test_under_autocast_layers_hand_on_half_precision_and_all_weights_are_learnt(family):
+    network = make_network(family)
+    network.set_attn_implementation("eager")
+    keep_half_precision(network)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        network(input_ids=IDS, attention_mask=MASK).logits.sum().backward()
+        output = network(input_ids=IDS, attention_mask=MASK, output_hidden_states=True)
+        output.logits.sum().backward()
+    assert {hidden.dtype for hidden in output.hidden_states[:-1]} == {torch.bfloat16}
     assert all(each.grad is not None for each in network.parameters())
 
 
-def test_under_autocast_layers_hand_on_half_precision():
-    seen = {}
-    for name, network in zip(("eager", "ours"), networks("xlm-roberta"), strict=True):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            output = network(input_ids=IDS, attention_mask=MASK, output_hidden_states=True)
-        seen[name] = {hidden.dtype for hidden in output.hidden_states}
-    assert seen == {"eager": {torch.float32}, "ours": {torch.bfloat16}}
+@pytest.mark.parametrize("family", sorted(PACKING_FAMILIES))
+def test_without_autocast_nothing_is_rounded(family):
+    logits = []
+    for keep in (lambda network: None, keep_half_precision):
+        network = make_network(family)
+        keep(network)
+        logits.append(network(input_ids=IDS, attention_mask=MASK).logits)
+    assert torch.equal(*logits)
 
 
 def make_recipe(share):
@@ -77,12 +57,14 @@ def positions_of_steps(share, texts, num_steps):
         for text in texts
     ]
     examples = make_examples(tagged, trainee.classifier)
+    sets = LabelSets(labels=recipe.labels)
+    sets.number(frozenset(["B-PER"]))
     stepper = Stepper(
         trainee=trainee,
         network=trainee.network,
         optimizer=make_optimizer(trainee, recipe.training),
         examples=examples,
-        allowed=torch.tensor([[False, True, False]]),
+        loss=PartialLabelLoss.of(sets, torch.device("cpu")),
         shifted_positions=share,
         seed=0,
         process=Process(),
