@@ -20,14 +20,18 @@ if not __package__:  # run as a file, whose folder must not hide packages named 
 
 from collections.abc import Sequence
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import PlanConfig, read_config
 from spark_entities.jobs.enrichment.estimate import Estimate
 from spark_entities.jobs.enrichment.prepare import read_documents
 from spark_entities.jobs.enrichment.sampling import measure, survey, warm_up
-from spark_entities.jobs.enrichment.set_up import set_up
+from spark_entities.jobs.enrichment.set_up import Setup, set_up
+from spark_entities.jobs.enrichment.settings import settings_of
+from spark_entities.jobs.enrichment.skip_existing import check_existing, drop_existing
+from spark_entities.jobs.output.publish import find_output
+from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.report.terminal import print_estimate
 from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
 from spark_entities.jobs.spark.progress import show_progress
@@ -53,19 +57,32 @@ def plan(spark: SparkSession | None, config: PlanConfig) -> Estimate:
     check_input(config.input)
     ready = set_up(spark, config, program=_PROGRAM)
     with show_progress(ready.spark):
-        documents = choose_rows(read_documents(ready), config.input)
+        documents = _left_to_do(ready, read_documents(ready))
         phase(f"Loading {config.model.name}")
         cluster, idle_seconds = warm_up(ready)
         phase("Counting documents")
         table = survey(documents, config.input)
         if not table.chars:
+            but = " that the output lacks" if config.run.skip_existing else ""
             raise ConfigError(
-                f"{config.input.texts_key}={config.input.texts} has no text: there is nothing to "
-                f"plan. Choose another column, or another input.where."
+                f"{config.input.texts_key}={config.input.texts} has no text{but}: there is nothing "
+                f"to plan. Choose another column, or another input.where."
             )
         phase("Classifying a sample")
         sample = measure(ready, documents, table.documents, config.plan.sample, idle_seconds)
     return Estimate(table=table, sample=sample, cluster=cluster)
+
+
+def _left_to_do(ready: Setup, documents: DataFrame) -> DataFrame:
+    """Leave out the documents that a run would pass over."""
+    config = ready.config
+    if config.run.skip_existing and config.output.path is not None:
+        settings = settings_of(config, ready.checkpoint)
+        output = find_output(ready.spark, config.output, ready.columns, config.input.id_column)
+        if isinstance(output, RunFolders):
+            check_existing(documents, config.input, output, settings)
+            documents = drop_existing(documents, config.input, output, settings)
+    return choose_rows(documents, config.input)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

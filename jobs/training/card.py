@@ -32,8 +32,9 @@ class Outcome:
     base: str
     sizes: Sequence[CorpusSize]
     development_sizes: Sequence[CorpusSize]
-    progress: Progress
-    num_steps: int  # planned
+    runs: Sequence[Progress]
+    averaged: dict[str, float]  # development scores of the mean of several runs, by corpus
+    num_steps: int  # planned, of all runs
     hardware: str
     precision: str
 
@@ -81,7 +82,7 @@ your own texts, by type and by group, before you rely on it.
 
 def write_card(recipe: Recipe, outcome: Outcome) -> str:
     """Write the card as Markdown."""
-    hours = outcome.progress.seconds / 3600
+    hours = sum(run.seconds for run in outcome.runs) / 3600
     kwh, grams = recipe.energy.footprint(hours)
     return _CARD.format(
         front_matter=_front_matter(recipe),
@@ -90,11 +91,11 @@ def write_card(recipe: Recipe, outcome: Outcome) -> str:
         labels=", ".join(recipe.labels),
         corpora=_corpora(outcome),
         settings=_settings(recipe),
-        steps=outcome.progress.step,
+        steps=sum(run.step for run in outcome.runs),
         num_steps=outcome.num_steps,
-        tokens=outcome.progress.tokens,
+        tokens=sum(run.tokens for run in outcome.runs),
         precision=outcome.precision,
-        scores=_scores(outcome.progress),
+        scores=_scores(outcome.runs, outcome.averaged),
         hours=hours,
         hardware=outcome.hardware,
         watts=recipe.energy.watts,
@@ -134,16 +135,25 @@ def _settings(recipe: Recipe) -> str:
     return _table(["training", "value"], [[key, value] for key, value in settings.items()])
 
 
-def _scores(progress: Progress) -> str:
-    if progress.best is None:
+def _scores(runs: Sequence[Progress], averaged: dict[str, float]) -> str:
+    best = [run.best for run in runs]
+    if best[0] is None:
         return "There was no development set; the weights are those of the last step."
-    names = list(progress.best.scores)
-    rows: list[list[object]] = []
-    for one in progress.evaluations:
-        scores = [f"{one.scores[name]:.4f}" for name in names]
-        kept = "kept" if one is progress.best else ""
-        rows.append([one.step, f"{one.loss:.4f}", *scores, f"{one.score:.4f}", kept])
-    table = _table(["step", "loss", *names, "mean", ""], rows)
+    names = list(best[0].scores)
+
+    def row(*place: object, scores: dict[str, float], kept: bool) -> list[object]:
+        values = [scores[name] for name in names]
+        shown = [f"{value:.4f}" for value in (*values, sum(values) / len(values))]
+        return [*place, *shown, "kept" if kept else ""]
+
+    rows = [
+        row(number, one.step, f"{one.loss:.4f}", scores=one.scores, kept=one is run.best)
+        for number, run in enumerate(runs, start=1)
+        for one in run.evaluations
+    ]
+    if averaged:
+        rows.append(row("mean", "", "", scores=averaged, kept=True))
+    table = _table(["run", "step", "loss", *names, "mean", ""], rows)
     return (
         f"Entity F1 (seqeval), or word accuracy of plain tags, on the development set:\n\n{table}"
     )

@@ -66,13 +66,16 @@ def train(trainee: Trainee, task: Task, state: StateFile) -> tuple[Progress, Wei
         if progress.step % _LOG_STEPS == 0 or progress.step == len(plan):
             _report(progress, len(plan))
         if task.development and (progress.step % every == 0 or progress.step == len(plan)):
-            progress = progress.add_evaluation(_evaluate(trainee, task))
+            progress = progress.add_evaluation(evaluate(trainee, task))
             log.info("development: %s", progress.evaluations[-1].scores)
             if progress.best is progress.evaluations[-1]:
-                best = _copy(trainee.network)
+                best = copy_weights(trainee.network)
         if task.process.is_first and progress.step % options.checkpoint_steps == 0:
             state.save(_state(stepper, progress, best))
-    return progress, best or _copy(trainee.network)
+    best = best or copy_weights(trainee.network)
+    if task.process.is_first:
+        state.save(_state(stepper, progress, best))
+    return progress, best
 
 
 def _make_stepper(trainee: Trainee, task: Task) -> Stepper:
@@ -107,7 +110,7 @@ def _resume(stepper: Stepper, state: StateFile) -> tuple[Progress, Weights | Non
     return found.progress, found.best
 
 
-def _evaluate(trainee: Trainee, task: Task) -> dict[str, float]:
+def evaluate(trainee: Trainee, task: Task) -> dict[str, float]:
     """Score the development corpora in the first process, and tell the others."""
     scores: list[dict[str, float]] = [{}]
     if task.process.is_first:
@@ -126,5 +129,6 @@ def _report(progress: Progress, num_steps: int) -> None:
     )
 
 
-def _copy(network: torch.nn.Module) -> Weights:
+def copy_weights(network: torch.nn.Module) -> Weights:
+    """Copy a network's weights to the CPU."""
     return {name: weight.detach().cpu().clone() for name, weight in network.state_dict().items()}

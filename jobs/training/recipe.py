@@ -119,6 +119,12 @@ class Training(Section):
     seed: int = 0
     """Decides the head's first weights, the order of texts, and dropout."""
 
+    averaged_runs: int = Field(default=1, ge=1)
+    """How often the base is trained; the output has the mean of what came out.
+
+    The runs differ by their seeds: seed, seed + 1 and so on. The first weights are the same.
+    """
+
 
 class Recipe(Section):
     """Everything that decides what a trained model becomes, but for the base it starts from.

@@ -18,10 +18,10 @@ import torch
 
 from spark_entities.jobs.training.card import CorpusSize, Outcome, write_card
 from spark_entities.jobs.training.examples import make_examples
-from spark_entities.jobs.training.loop import Task, train
+from spark_entities.jobs.training.loop import Task, copy_weights, evaluate, train
 from spark_entities.jobs.training.network import Trainee, load_trainee, save_half
-from spark_entities.jobs.training.recipe import Recipe
-from spark_entities.jobs.training.state import Progress, StateFile, Weights, fingerprint
+from spark_entities.jobs.training.recipe import Recipe, Training
+from spark_entities.jobs.training.state import StateFile, Weights, fingerprint
 from spark_entities.jobs.training.steps import Process, plan_steps
 from spark_entities.jobs.training.texts import CorporaRead, LabelSets, read_texts
 from spark_entities.udfs.errors import ConfigError
@@ -64,36 +64,66 @@ def run_training(order: Order, process: Process) -> None:
     """Train in one of the processes; the first writes the output, in one rename."""
     recipe = order.recipe
     trainee = load_trainee(order.base, recipe, None if process.count == 1 else _device(process))
-    sets = LabelSets(labels=recipe.labels)
-    training = _read(order, sets)
     development = _read_development(order)
-    texts = [text for _, some in training for text in some]
-    examples = make_examples(texts, trainee.classifier)
-    task = Task(
-        examples=examples,
-        plan=plan_steps(examples, recipe.training),
-        sets=sets,
-        development=development,
-        options=recipe.training,
-        process=process,
-    )
-    log.info("%d tokens a pass, %d steps at most", len(examples.targets), len(task.plan))
-    state = StateFile(
-        path=order.workshop / "state.pt",
-        fingerprint=fingerprint(recipe, order.corpora, trainee.folder, process.count),
-    )
-    progress, weights = train(trainee, task, state)
+    digest = fingerprint(recipe, order.corpora, trainee.folder, process.count)
+    start = mean = copy_weights(trainee.network)
+    runs, num_steps = [], 0
+    for number in range(recipe.training.averaged_runs):
+        options = recipe.training.model_copy(update={"seed": recipe.training.seed + number})
+        sets = LabelSets(labels=recipe.labels)
+        corpora = _read(order, sets, options)
+        examples = make_examples([text for _, some in corpora for text in some], trainee.classifier)
+        task = Task(
+            examples=examples,
+            plan=plan_steps(examples, options),
+            sets=sets,
+            development=development,
+            options=options,
+            process=process,
+        )
+        log.info("%d tokens a pass, %d steps at most", len(examples.targets), len(task.plan))
+        trainee.network.load_state_dict(start)
+        state = StateFile(path=order.workshop / f"run-{number}.pt", fingerprint=digest)
+        progress, weights = train(trainee, task, state)
+        runs.append(progress)
+        num_steps += len(task.plan)
+        mean = _add_to_mean(mean, weights, len(runs))
+    averaged = _score(trainee, mean, task) if len(runs) > 1 else {}
     if process.is_first:
-        outcome = _describe(order, trainee, task, training, progress)
-        _publish(order, trainee, weights, write_card(recipe, outcome))
+        outcome = Outcome(
+            name=order.output.name,
+            base=trainee.name if "@" in trainee.name else f"`{Path(trainee.name).name}`",
+            sizes=_sizes(corpora),
+            development_sizes=_sizes(development),
+            runs=runs,
+            averaged=averaged,
+            num_steps=num_steps,
+            hardware=describe_hardware(trainee.device, process),
+            precision=str(trainee.dtype).removeprefix("torch."),
+        )
+        _publish(order, trainee, mean, write_card(recipe, outcome))
 
 
-def _read(order: Order, sets: LabelSets) -> CorporaRead:
-    recipe, rng = order.recipe, random.Random(order.recipe.training.seed)
-    outside = frozenset(recipe.outside)
+def _add_to_mean(mean: Weights, weights: Weights, count: int) -> Weights:
+    """Return the mean of `count` runs, of that of the others and the weights of the last."""
+    return {
+        name: old.lerp(weights[name], 1 / count) if old.is_floating_point() else weights[name]
+        for name, old in mean.items()
+    }
+
+
+def _score(trainee: Trainee, weights: Weights, task: Task) -> dict[str, float]:
+    trainee.network.load_state_dict(weights)
+    scores = evaluate(trainee, task)
+    log.info("development, mean of all runs: %s", scores)
+    return scores
+
+
+def _read(order: Order, sets: LabelSets, options: Training) -> CorporaRead:
+    rng, outside = random.Random(options.seed), frozenset(order.recipe.outside)
     return [
-        (corpus, read_texts(corpus, order.corpora, sets, recipe.training, rng, outside))
-        for corpus in recipe.corpora
+        (corpus, read_texts(corpus, order.corpora, sets, options, rng, outside))
+        for corpus in order.recipe.corpora
     ]
 
 
@@ -109,22 +139,6 @@ def _device(process: Process) -> str:
     """Return the process's own GPU, by torchrun's count on its machine, or the CPU."""
     local_rank = int(os.environ.get("LOCAL_RANK", process.rank))
     return f"cuda:{local_rank}" if torch.cuda.is_available() else "cpu"
-
-
-def _describe(
-    order: Order, trainee: Trainee, task: Task, training: CorporaRead, progress: Progress
-) -> Outcome:
-    base = trainee.name if "@" in trainee.name else f"`{Path(trainee.name).name}`"
-    return Outcome(
-        name=order.output.name,
-        base=base,
-        sizes=_sizes(training),
-        development_sizes=_sizes(task.development),
-        progress=progress,
-        num_steps=len(task.plan),
-        hardware=describe_hardware(trainee.device, task.process),
-        precision=str(trainee.dtype).removeprefix("torch."),
-    )
 
 
 def _sizes(corpora: CorporaRead) -> list[CorpusSize]:

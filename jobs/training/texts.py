@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spark_entities.jobs.scoring.conll import (
     Sentence,
@@ -31,6 +32,8 @@ from spark_entities.udfs.core.labels import OUTSIDE
 from spark_entities.udfs.errors import ConfigError
 
 IGNORED = -1  # the target of a token that nothing is known of
+_INVALID = 1e-9  # not 0: where a word has no token of its own, the label before it is not known
+_NEXT = 0.01  # about how often a name follows one of its type at once, and is not the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +65,9 @@ class LabelSets:
         rows = [[label in allowed for label in self.labels] for allowed in self._numbers]
         return np.array(rows, dtype=bool).reshape(-1, len(self.labels))
 
-    def follows(self) -> Bools:
-        """Tell after which label (row) which may stand: bool, (num_labels, num_labels)."""
-        return np.array([[may_follow(b, a) for b in self.labels] for a in self.labels])
+    def transitions(self) -> NDArray[np.float64]:
+        """Weigh how a label (row) goes on with another: float64, (num_labels, num_labels)."""
+        return np.array([[transition(a, b) for b in self.labels] for a in self.labels])
 
 
 def may_follow(label: str, before: str) -> bool:
@@ -74,6 +77,17 @@ def may_follow(label: str, before: str) -> bool:
     [True, True, False, False]
     """
     return label[:2] != "I-" or (before[:2] in ("B-", "I-") and before[2:] == label[2:])
+
+
+def transition(label: str, after: str) -> float:
+    """Weigh how a label goes on with another: a name seldom ends where one of its type begins.
+
+    >>> [transition("B-PER", label) for label in ("O", "I-PER", "B-PER", "I-LOC")]
+    [1.0, 1.0, 0.01, 1e-09]
+    """
+    if not may_follow(after, label):
+        return _INVALID
+    return _NEXT if label != OUTSIDE and after == f"B-{label[2:]}" else 1.0
 
 
 def model_tag(tag: str, corpus: Corpus, labels: Sequence[str]) -> str:

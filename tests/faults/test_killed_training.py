@@ -51,7 +51,7 @@ def test_a_killed_training_run_ends_with_the_weights_of_one_that_was_not(tmp_pat
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
     assert not (tmp_path / "killed").exists()
-    assert (tmp_path / ".killed.training" / "state.pt").exists()
+    assert (tmp_path / ".killed.training" / "run-0.pt").exists()
 
     for name in ("killed", "whole"):
         assert main([*given, "--output", str(tmp_path / name)]) == 0

@@ -69,6 +69,17 @@ def test_rows_that_are_not_chosen_are_not_planned_for(spark, capsys, flags):
     assert lines(capsys.readouterr().out)["documents"] == "5"
 
 
+def test_documents_that_a_run_would_pass_over_are_not_planned_for(spark, tmp_path, capsys, flags):
+    given = [*flags, "--input.id_column", "id", "--output.path", str(tmp_path / "out")]
+    assert enrich.main([*given, "--input.where", "id < 300"]) == 0
+    given += ["--output.mode", "append", "--run.skip_existing", "true"]
+    capsys.readouterr()
+    assert plan.main(given) == 0
+    assert lines(capsys.readouterr().out)["documents"] == "100"
+    assert plan.main([*given, "--input.where", "id < 300"]) == 2
+    assert "has no text that the output lacks: there is nothing to plan" in capsys.readouterr().err
+
+
 def test_a_table_without_text_is_refused(spark, capsys, flags):
     assert plan.main([*flags, "--input.where", "text is null"]) == 2
     assert "has no text: there is nothing to plan" in capsys.readouterr().err

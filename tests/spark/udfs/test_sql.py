@@ -59,7 +59,7 @@ def test_fields_of_a_result_do_not_evaluate_it_twice(articles):
     query = "SELECT e.entities, e.error FROM (SELECT entities(body) AS e FROM articles)"
     plan = articles.sql(f"{query} WHERE size(e.entities) > 0")
     assert plan._jdf.queryExecution().executedPlan().toString().count("entities(body") == 1
-    assert plan.count() == 2
+    assert plan.count() == sum(bool(row["entities"]) for row in expected(BODIES))
 
 
 def test_mentions_are_rows_by_inline(articles):

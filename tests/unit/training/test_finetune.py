@@ -20,7 +20,6 @@ from spark_entities.jobs.training.texts import (
     LabelSets,
     TaggedText,
     allowed_labels,
-    may_follow,
     read_texts,
     valid_labels,
 )
@@ -118,7 +117,12 @@ def test_a_word_has_the_labels_that_may_stand_after_the_words_before_it(allowed,
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_loss_sums_the_probabilities_of_all_valid_sequences_of_labels(seed):
+def test_the_loss_sums_over_all_valid_sequences_of_labels(seed):
+    def weight(label, after):
+        if after[:2] == "B-":
+            return 0.01 if after[2:] == label[2:] else 1.0  # a name begins where one ends
+        return 1.0 if after[2:] in ("", label[2:]) else 0.0
+
     rng = np.random.default_rng(seed)
     sets = LabelSets(labels=LABELS)
     sentences = []
@@ -133,9 +137,9 @@ def test_the_loss_sums_the_probabilities_of_all_valid_sequences_of_labels(seed):
         shares = logits[start : start + len(some)].softmax(-1)
         total = torch.zeros((), dtype=torch.float64)
         for sequence in product(*map(sorted, some)):
-            if all(may_follow(b, a) for a, b in pairwise(sequence)):
-                places = [LABELS.index(label) for label in sequence]
-                total = total + shares[range(len(some)), places].prod()
+            places = [LABELS.index(label) for label in sequence]
+            weights = math.prod(weight(label, after) for label, after in pairwise(sequence))
+            total = total + weights * shares[range(len(some)), places].prod()
         expected, start = expected - total.log(), start + len(some)
     loss = PartialLabelLoss.of(sets, torch.device("cpu"))(logits, targets, opens)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
@@ -259,17 +263,19 @@ def test_the_best_weights_are_kept_and_patience_ends_the_run(folder, tmp_path, m
     assert all(torch.equal(written[name], weight.half()) for name, weight in seen[1].items())
 
 
+@pytest.mark.parametrize("run", [1, 2])
 def test_a_run_that_died_goes_on_to_the_very_weights_of_one_that_did_not(
-    folder, tmp_path, monkeypatch
+    run, folder, tmp_path, monkeypatch
 ):
-    recipe = make_recipe(dropout=0.2)
+    recipe = make_recipe(dropout=0.2, averaged_runs=2)
     finetune(recipe, folder, folder / "base", tmp_path / "whole")
 
-    take, taken = steps.Stepper.take, []
+    take, taken, deaths = steps.Stepper.take, [], []
 
     def dies_at_step_10(self, index, rows):
         taken.append(index)
-        if index == 10 and taken.count(10) == 1:
+        if index == 10 and taken.count(10) == run and len(deaths) == 0:
+            deaths.append(index)
             raise KeyboardInterrupt
         return take(self, index, rows)
 
@@ -279,7 +285,7 @@ def test_a_run_that_died_goes_on_to_the_very_weights_of_one_that_did_not(
     assert not (tmp_path / "resumed").exists()
     finetune(recipe, folder, folder / "base", tmp_path / "resumed")
 
-    assert taken[11] == 8
+    assert (taken.count(0), taken.count(8), taken.count(11)) == (2, 3, 2)
     weights = [
         (tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "resumed")
     ]
@@ -291,7 +297,7 @@ def test_a_checkpoint_of_another_recipe_is_refused(folder, tmp_path, monkeypatch
     def dies(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_copy", dies)
+    monkeypatch.setattr(loop, "copy_weights", dies)
     with pytest.raises(KeyboardInterrupt):
         finetune(make_recipe(), folder, folder / "base", tmp_path / "model")
     with pytest.raises(ConfigError, match="another recipe, base, corpora"):
@@ -303,6 +309,22 @@ def test_seeds_decide_what_comes_out(folder, tmp_path):
         finetune(make_recipe(epochs=1, seed=seed), folder, folder / "base", tmp_path / name)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "abc"]
     assert weights[0] == weights[1] != weights[2]
+
+
+def test_several_runs_have_seeds_that_follow_and_give_the_mean_of_their_weights(folder, tmp_path):
+    base = tmp_path / "base"  # has a head already, which else begins by the seed
+    finetune(make_recipe(epochs=1), folder, folder / "base", base)
+    for name, seed, runs in [("both", 1, 2), ("first", 1, 1), ("second", 2, 1)]:
+        recipe = make_recipe(epochs=1, seed=seed, averaged_runs=runs)
+        finetune(recipe, folder, base, tmp_path / name)
+    both, first, second = (
+        load_file(tmp_path / name / "model.safetensors") for name in ("both", "first", "second")
+    )
+    apart = {name: (first[name].float() - second[name]).abs().max() for name in both}
+    assert min(apart.values()) > 1e-3
+    for name, weights in both.items():
+        mean = (first[name].float() + second[name]) / 2
+        torch.testing.assert_close(weights.float(), mean, atol=1e-3, rtol=2e-3)
 
 
 def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_path):
@@ -417,9 +439,11 @@ def test_the_card_tells_data_licences_scores_and_cost():
         base="`base`",
         sizes=[CorpusSize(corpus=corpus, texts=3, words=1234)],
         development_sizes=[],
-        progress=Progress(
-            step=9, seconds=7200, evaluations=(evaluation(5, 0.7), evaluation(9, 0.6))
-        ),
+        runs=[
+            Progress(step=9, seconds=7000, evaluations=(evaluation(5, 0.7), evaluation(9, 0.6))),
+            Progress(step=8, seconds=200, evaluations=(evaluation(5, 0.5),)),
+        ],
+        averaged={"x": 0.8},
         num_steps=12,
         hardware="2 threads of a CPU",
         precision="bfloat16",
@@ -427,6 +451,10 @@ def test_the_card_tells_data_licences_scores_and_cost():
     card = write_card(recipe, outcome)
     assert 'license: "apache-2.0"' in card
     assert "| news.tsv | training, × 2 | 0–0.5 | 3 | 1,234 | CC0 |" in card
-    assert "| 5 | 0.0000 | 0.7000 | 0.7000 | kept |" in card
+    assert "| 1 | 5 | 0.0000 | 0.7000 | 0.7000 | kept |" in card
+    assert "| 1 | 9 | 0.0000 | 0.6000 | 0.6000 |  |" in card
+    assert "| 2 | 5 | 0.0000 | 0.5000 | 0.5000 | kept |" in card
+    assert "| mean |  |  | 0.8000 | 0.8000 | kept |" in card
+    assert "17 of 12 planned steps" in card
     assert "2.00 hours on 2 threads of a CPU. At 200 W and 300 g CO2e per kWh" in card
     assert "0.400 kWh and 120 g CO2e" in card
