@@ -138,7 +138,8 @@ def _settings(recipe: Recipe) -> str:
 def _scores(runs: Sequence[Progress], averaged: dict[str, float]) -> str:
     best = [run.best for run in runs]
     if best[0] is None:
-        return "There was no development set; the weights are those of the last step."
+        weights = "those of the last step" if len(runs) == 1 else "the mean of all last steps"
+        return f"There was no development set; the weights are {weights}."
     names = list(best[0].scores)
 
     def row(*place: object, scores: dict[str, float], kept: bool) -> list[object]:

@@ -27,12 +27,10 @@ OF_THEIR_OWN = {
 SPECIAL = {"bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2}
 
 
-def make_network(family: str, **settings: int) -> PreTrainedModel:
-    """Make one of a family, attending as the engine does, with settings of its own if given."""
+def make_network(family: str) -> PreTrainedModel:
+    """Make one of a family, attending as the engine does."""
     torch.manual_seed(0)
-    config = AutoConfig.for_model(
-        family, **SHAPE | SPECIAL | OF_THEIR_OWN.get(family, {}) | settings
-    )
+    config = AutoConfig.for_model(family, **SHAPE | SPECIAL | OF_THEIR_OWN.get(family, {}))
     config.max_position_embeddings = POSITIONS + first_position(config.to_dict())
     network = AutoModelForTokenClassification.from_config(config).eval()
     attend_our_way(network)

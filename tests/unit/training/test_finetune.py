@@ -180,6 +180,7 @@ def test_each_word_is_learnt_once_however_long_the_text(family, tmp_path):
         step = lay_out_step(examples, rows)
         assert step.input_ids.shape[1] <= 16 + examples.frame.num_special_tokens
         assert step.input_ids.size <= 60 or len(rows) == 1
+        assert step.opens.sum() == len(rows)
         learnt += step.targets.tolist()
     assert sorted(learnt) == sorted([*range(len(words))] * 2)
 
