@@ -47,13 +47,8 @@ def start(executors: int, folder: Path, **changes: str | None) -> SparkSession:
     script = folder / "discover.sh"
     script.write_text(DISCOVER.format(folder=folder))
     script.chmod(0o755)
-    lines = (ROOT / "conf" / "spark-gpu.conf").read_text("utf-8").splitlines()
-    settings: dict[str, str | None] = dict(
-        line.split() for line in lines if line and not line.startswith("#")
-    )
-    settings |= {
-        "spark.executor.resource.gpu.discoveryScript": None,
-        "spark.files": None,
+    settings: dict[str, str | None] = {
+        **shipped_settings(),
         "spark.worker.resource.gpu.amount": "2",
         "spark.worker.resource.gpu.discoveryScript": str(script),
         "spark.executor.cores": "2",
@@ -63,6 +58,14 @@ def start(executors: int, folder: Path, **changes: str | None) -> SparkSession:
         f"spark.executorEnv.{fake_gpus.BREAK}": str(folder / "break"),
     }
     return start_session(f"local-cluster[{executors},2,1024]", settings | changes)
+
+
+def shipped_settings() -> dict[str, str]:
+    """Read conf/spark-gpu.conf, less what YARN and Kubernetes alone need."""
+    lines = (ROOT / "conf" / "spark-gpu.conf").read_text("utf-8").splitlines()
+    settings = dict(line.split() for line in lines if line and not line.startswith("#"))
+    del settings["spark.executor.resource.gpu.discoveryScript"], settings["spark.files"]
+    return settings
 
 
 def start_session(master: str, settings: Mapping[str, str | None]) -> SparkSession:
