@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
@@ -83,6 +83,15 @@ def make_entities_udf(
         return cast("Column", udf(*map(_valid_text, texts)))
 
     return entities
+
+
+def fastest_kind(spark: SparkSession) -> Kind:
+    """Choose `arrow` where both this PySpark and the Spark that it speaks to have it.
+
+    On a GPU it was a third faster (docs/gpu.md), and on two cores a tenth (docs/performance.md).
+    """
+    major, minor = (int(part) for part in spark.version.split(".")[:2])
+    return "arrow" if (major, minor) >= (4, 1) and hasattr(F, "arrow_udf") else "pandas"
 
 
 def _valid_text(text: Column | str) -> Column:

@@ -18,7 +18,7 @@ from spark_entities.jobs.tables.columns import INTERNAL, carried_columns, field,
 from spark_entities.jobs.tables.result_columns import ResultColumns, TextColumn
 from spark_entities.udfs.checkpoint import Checkpoint
 from spark_entities.udfs.core.labels import LabelScheme
-from spark_entities.udfs.entities_udf import make_entities_udf
+from spark_entities.udfs.entities_udf import fastest_kind, make_entities_udf
 
 _RESULT = f"{INTERNAL}result"
 
@@ -33,7 +33,12 @@ def plan(
     """Plan the enrichment of a table that was checked; an observation gets the metrics."""
     scheme, section = checkpoint.scheme, config.input
     columns = ResultColumns.of(config, scheme.groups)
-    entities_of = make_entities_udf(checkpoint.pin(), config.classify, redact=config.redaction())
+    entities_of = make_entities_udf(
+        checkpoint.pin(),
+        config.classify,
+        fastest_kind(df.sparkSession),
+        redact=config.redaction(),
+    )
     texts = (field(df, name) for name in section.texts)
     result = df.withColumn(_RESULT, entities_of(*texts))
     rows = [F.col(_RESULT)]

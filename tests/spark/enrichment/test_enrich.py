@@ -14,6 +14,7 @@ from spark_entities.jobs.output.publish import find_output, stage
 from spark_entities.jobs.output.run_record import new_run_id
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
+from spark_entities.udfs.entities_udf import fastest_kind
 from spark_entities.udfs.errors import ConfigError, PublishError
 
 EMMA = "Mijn naam is Emma en ik woon in Londen."
@@ -98,6 +99,12 @@ def test_enrich_only_plans(spark):
     (row,) = planned.collect()
     assert row["entity_run"] == "run-a"
     assert row["entity_model"].startswith("bundled@")
+
+
+def test_the_job_takes_the_fastest_kind_of_udf(spark):
+    planned = enrich(spark.createDataFrame([("Emma",)], "text string"), EnrichConfig())
+    text = planned._jdf.queryExecution().executedPlan().toString()
+    assert text.count(f"{fastest_kind(spark)}_entities(") == 1
 
 
 def test_strategy_none_gives_labelled_tokens(spark):

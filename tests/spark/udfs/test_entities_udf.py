@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
@@ -10,6 +12,7 @@ from spark_entities import (
     TokenClassifier,
     make_entities_udf,
 )
+from spark_entities.udfs.entities_udf import fastest_kind
 from spark_entities.udfs.worker import metered_type
 
 TEXTS = [
@@ -89,6 +92,14 @@ def test_bytes_that_are_no_utf8_are_read_as_replacement_characters(spark, kind):
     row = df.withColumn("r", make_entities_udf(kind=kind)("text")).select("r.*").collect()[0]
     assert row["error"] is None
     assert [(e["word"], e["start"]) for e in row["entities"]] == [("Emma", 13), ("Londen", 34)]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [("4.0.2", "pandas"), ("4.1.0", "arrow"), ("5.0.0-preview1", "arrow")],
+)
+def test_the_fastest_kind_is_one_that_the_spark_spoken_to_has(version, kind):
+    assert fastest_kind(SimpleNamespace(version=version)) == kind
 
 
 def test_an_unknown_kind_is_refused():
