@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
 import torch
 
 from spark_entities.jobs.benchmark.pipelines import count_tokens
@@ -85,27 +84,32 @@ def compare_precisions(
         precision: TokenClassifier.load(ModelOptions(name=model, precision=precision), device="cpu")
         for precision in precisions
     }
-    found = {name: _entities(each.classify(documents)) for name, each in classifiers.items()}
+    found = {
+        name: mentions(each.classify(documents).field("entities").to_pylist())
+        for name, each in classifiers.items()
+    }
     seconds = interleave(
         {name: partial(each.classify, documents) for name, each in classifiers.items()},
         repeats,
     )
     first = precisions[0]
     return [
-        (name, seconds[first] / seconds[name], _agreement(found[first], found[name]))
+        (name, seconds[first] / seconds[name], agreement(found[first], found[name]))
         for name in precisions
     ]
 
 
-def _entities(rows: pa.StructArray) -> set[tuple[int, str, int, int]]:
+def mentions(rows: Iterable[Iterable[dict[str, Any]]]) -> set[tuple[int, str, int, int]]:
+    """Return row, group, start and end of each entity, given the entities of each row."""
     return {
         (row, entity["entity_group"], entity["start"], entity["end"])
-        for row, entities in enumerate(rows.field("entities").to_pylist())
+        for row, entities in enumerate(rows)
         for entity in entities
     }
 
 
-def _agreement(these: Set[object], those: Set[object]) -> float:
+def agreement(these: Set[object], those: Set[object]) -> float:
+    """Return the F1 of one set of mentions against another, 0 to 1."""
     return 2 * len(these & those) / max(1, len(these) + len(those))
 
 

@@ -10,11 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from spark_entities.jobs.scoring.conll import JoinedWords
 from spark_entities.jobs.scoring.tags import tag_words
-from spark_entities.udfs.entities_udf import make_entities_udf
+from spark_entities.udfs.entities_udf import fastest_kind, make_entities_udf
 from spark_entities.udfs.errors import InferenceError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
 
@@ -35,7 +34,8 @@ def predict_tags(
     """
     rows = [(index, text.text) for index, text in enumerate(texts)]
     documents = spark.createDataFrame(rows, "id int, text string")
-    result = documents.withColumn("result", make_entities_udf(model, classify)(F.col("text")))
+    entities_of = make_entities_udf(model, classify, fastest_kind(spark))  # as the job does
+    result = documents.withColumn("result", entities_of("text"))
     found = {row["id"]: row for row in result.select("id", "result.*").collect()}
     errors = Counter(row["error"] for row in found.values() if row["error"] is not None)
     if errors:

@@ -25,9 +25,11 @@ import transformers
 from transformers import AutoTokenizer, TokenClassificationPipeline
 
 from spark_entities.jobs.benchmark.engine import (
+    agreement,
     classify,
     idle_share,
     matmul_speed,
+    mentions,
     model_flop,
     window_lengths,
 )
@@ -40,27 +42,13 @@ from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.core.labels import LabelScheme
 from spark_entities.udfs.model import load_model, wrap_network
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions
+from tests.gpu.console import check, exit_status, say
 
 GPU = torch.device("cuda:0")
 CPU = torch.device("cpu")
 DOCUMENTS = {"large": 20_000, "base": 50_000, "bundled": 50_000}  # seconds of work
 SAMPLE, BATCH_SIZES = 400, (8, 32, 128)  # of the pipeline
 WINDOW = 512
-
-started = time.monotonic()
-failures: list[str] = []
-
-
-def say(line: str) -> None:
-    """Print a line with the time it came at."""
-    print(f"[{time.monotonic() - started:5.0f} s] {line}", flush=True)
-
-
-def check(holds: bool, line: str) -> None:
-    """Print whether something holds, and remember if it does not."""
-    say(f"{'ok  ' if holds else 'FAIL'} {line}")
-    if not holds:
-        failures.append(line)
 
 
 def make_classifier(shape: str) -> TokenClassifier:
@@ -152,12 +140,9 @@ def check_memory(classifier: TokenClassifier, documents: Sequence[str], gib: flo
     budget = classifier.model.memory.max_padded_tokens
     check(budget < sys.maxsize, f"{gib} GiB beside the weights: memory ran out, then {budget:,}")
     check(rows.field("error").null_count == len(rows), "no document has an error for it")
-    mentions = [
-        {(at, e["start"], e["end"]) for at, row in enumerate(each.to_pylist()) for e in row}
-        for each in (expected, rows.field("entities"))
-    ]
-    shared = 2 * len(mentions[0] & mentions[1]) / max(1, sum(map(len, mentions)))
-    check(shared > 0.99, f"{shared:.2%} of {len(mentions[0]):,} mentions are the same")
+    before, after = mentions(expected.to_pylist()), mentions(rows.field("entities").to_pylist())
+    shared = agreement(before, after)
+    check(shared > 0.99, f"{shared:.2%} of {len(before):,} mentions are the same")
 
 
 def check_nan(documents: Sequence[str]) -> None:
@@ -314,8 +299,7 @@ def main() -> int:
         torch.cuda.empty_cache()
         if options.output:
             options.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    say(f"{len(failures)} checks failed")
-    return 1 if failures else 0
+    return exit_status()
 
 
 if __name__ == "__main__":
