@@ -14,8 +14,11 @@ MidNumLet, ExtendNumLet, quotes between Hebrew letters), but for these:
 - `_` stays between letters or digits, not at the ends (`_Emma_`), and a narrow no-break space is
   white space;
 - scripts written without spaces, Katakana among them, take each token as a word;
-- control characters, soft hyphens and the like are read with what stands before them, marks of
-  direction as white space.
+- soft hyphens and the like are read with what stands before them, marks of direction as white
+  space, and so are control characters, but between letters.
+
+What a tokenizer reads as one word stays one: a word reaches to the last letter of its pieces, and
+a continuation (`##dam`) goes on with it where the tokenizer has dropped what stands between.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from spark_entities.udfs.core.text import Text
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
 
+_CONTROL = r"[\p{Cc}--[\t-\r\x1c-\x1f\x85]]"  # characters; the others are white space
 _PATTERNS = (  # the last that matches a code point says its class; letters match none
     (_SPACE, r"[\p{Zs}\p{Zl}\p{Zp}\p{Cc}]"),
     (_MARK, r"[\p{P}\p{S}]"),
@@ -41,13 +45,14 @@ _PATTERNS = (  # the last that matches a code point says its class; letters matc
     (_EXTEND, r"[\p{M}\p{Cf}\p{GCB=Extend}\p{GCB=SpacingMark}]"),
     (
         _JOINER,
-        r"[-&\u2010\u2011\"\p{WB=MidLetter}\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=ExtendNumLet}']",
+        r"[-&\u2010\u2011\"\p{WB=MidLetter}\p{WB=MidNum}\p{WB=MidNumLet}\p{WB=ExtendNumLet}'"
+        f"{_CONTROL}]",
     ),
     (_SPACE, r"[\u202f\u200b\ufeff]"),  # spaces narrow and of no width, byte order mark
     (_SPACE, r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"),  # text direction
 )
-_OF_LETTERS, _OF_DIGITS, _OF_HEBREW, _DIGIT, _HEBREW, _APOSTROPHE, _GERESH = (
-    1 << bit for bit in range(7)
+_OF_LETTERS, _OF_DIGITS, _OF_HEBREW, _DIGIT, _HEBREW, _APOSTROPHE, _GERESH, _UNSEEN = (
+    1 << bit for bit in range(8)
 )
 _TRAITS = {  # joiners of letters alone, and so on; then what is beside them; and what is special
     _OF_LETTERS: r"[\p{WB=MidLetter}--[:\ufe13\ufe55\uff1a]]",
@@ -57,6 +62,7 @@ _TRAITS = {  # joiners of letters alone, and so on; then what is beside them; an
     _HEBREW: r"\p{WB=Hebrew_Letter}",
     _APOSTROPHE: "['\u2019]",  # opens a word of one letter
     _GERESH: "'",  # closes a word in Hebrew
+    _UNSEEN: rf"[\p{{Cf}}\ufffd{_CONTROL}]",  # some tokenizers drop it
 }
 _UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -133,10 +139,18 @@ def find_words(
     anchors = characters.first_letter(starts[seen], ends[seen])
     char_word = characters.word_index[anchors]
 
+    continues = vocabulary.continuation_ids[token_ids[seen]]
     changes = np.diff(char_word, prepend=-1) != 0
+    later = np.flatnonzero(changes & continues)
+    later = later[later > 0]
+    document, document_before = (
+        np.searchsorted(token_splits, seen[pieces], side="right") for pieces in (later, later - 1)
+    )
+    unseen_before = _traits_table()[text.codepoints[starts[seen[later]] - 1]] & _UNSEEN != 0
+    changes[later] = (document != document_before) | ~unseen_before
     unspaced = characters.kinds[anchors] == _UNSPACED
     moves = np.diff(anchors, prepend=-1) != 0
-    free = ~characters.extends[anchors] & ~vocabulary.continuation_ids[token_ids[seen]]
+    free = ~characters.extends[anchors] & ~continues
     opens = changes | (unspaced & moves & free)
 
     first = np.flatnonzero(opens)
@@ -149,6 +163,9 @@ def find_words(
         if unspaced.any():
             marked_ends = characters.with_marks(piece_ends)
             word_ends = np.where(unspaced[first], np.minimum(word_ends, marked_ends), word_ends)
+        limits = np.minimum(piece_ends, np.append(word_starts[1:], len(characters.kinds)))
+        if (limits > word_ends).any():
+            word_ends = np.maximum(word_ends, characters.after_letters(limits))
 
     starts_word = np.zeros(len(token_ids), dtype=bool)
     starts_word[seen] = opens
@@ -205,11 +222,8 @@ class _Characters:
         """Cut white space off both ends of character ranges; what is white space alone is empty."""
         visible = self.kinds != _SPACE
         next_visible = _next_where(visible)
-        ends_visible = np.maximum.accumulate(
-            np.where(np.append(False, visible), _places(len(visible) + 1), np.int32(0))
-        )
         starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
-        return starts, np.maximum(ends_visible[offsets[:, 1]], starts)
+        return starts, np.maximum(_last_where(visible)[offsets[:, 1]], starts)
 
     def with_marks(self, ends: Ints) -> _Places:
         """Move ends of words behind the marks of their last letters."""
@@ -226,6 +240,11 @@ class _Characters:
         """Return where the first letter of each range is, or its start where it has none."""
         letters = _next_where((self.kinds == _LETTER) | (self.kinds == _UNSPACED))[starts]
         return np.where(letters < ends, letters, starts)
+
+    def after_letters(self, places: Ints) -> _Places:
+        """Move places back behind the last letter before them, and its marks."""
+        letters = (self.kinds == _LETTER) | (self.kinds == _UNSPACED)
+        return self.with_marks(_last_where(letters)[places])
 
 
 def _resolve(
@@ -256,7 +275,8 @@ def _resolve(
     inside = (before == _LETTER) & (letter_after & ~misfits | closes)
     # An apostrophe that opens a word of one letter, as in `'s-Gravenhage` and `'t`.
     opens = (before == _SPACE) & letter_after & ~letters_after & (sign & _APOSTROPHE != 0)
-    kinds[joiners] = np.where(inside | opens, _LETTER, _MARK)
+    apart = np.where(sign & _UNSEEN != 0, _SPACE, _MARK)
+    kinds[joiners] = np.where(inside | opens, _LETTER, apart)
     return kinds
 
 
@@ -273,3 +293,14 @@ def _next_where(condition: Bools) -> _Places:
     size = len(condition)
     places = np.where(np.append(condition, True), _places(size + 1), np.int32(size))
     return np.minimum.accumulate(places[::-1])[::-1]
+
+
+def _last_where(condition: Bools) -> _Places:
+    """Return, for each place and the one past the end, where the last before it ends that holds.
+
+    >>> _last_where(np.array([False, True, False]))
+    array([0, 0, 2, 2], dtype=int32)
+    """
+    size = len(condition)
+    places = np.where(np.append(False, condition), _places(size + 1), np.int32(0))
+    return np.maximum.accumulate(places)

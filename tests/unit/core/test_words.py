@@ -7,25 +7,28 @@ from spark_entities.udfs.core.records import Tokens, Vocabulary
 from spark_entities.udfs.core.text import Text
 from spark_entities.udfs.core.words import find_words
 
-VOCABULARY = Vocabulary(  # of two pieces, the second a word start alone
-    text_ids=np.array([0, 1], dtype=np.int32),
-    continuation_ids=np.array([False, False]),
-    word_start_ids=np.array([False, True]),
+_PLAIN, _LONE, _CONTINUES = range(3)
+VOCABULARY = Vocabulary(  # of three pieces: the second is a word start alone, the third goes on
+    text_ids=np.arange(3, dtype=np.int32),
+    continuation_ids=np.array([False, False, True]),
+    word_start_ids=np.array([False, True, False]),
 )
 
 
 def words_of(
-    text: str, pieces: list[tuple[int, int]] | None = None, lone: list[int] | None = None
+    text: str,
+    pieces: list[tuple[int, int]] | None = None,
+    kinds: dict[int, int] | None = None,
 ) -> Tokens:
     """Find words with one token a character that is not white space, unless pieces are given.
 
-    `lone`: the pieces that are a word start alone.
+    `kinds`: of the pieces that are no plain ones.
     """
     if pieces is None:
         pieces = [(i, i + 1) for i, character in enumerate(text) if not character.isspace()]
     return find_words(
         Text.join([text]),
-        np.isin(np.arange(len(pieces)), lone or []).astype(np.int32),
+        np.array([(kinds or {}).get(i, _PLAIN) for i in range(len(pieces))], dtype=np.int32),
         np.array(pieces, dtype=np.int64).reshape(-1, 2),
         np.array([0, len(pieces)]),
         VOCABULARY,
@@ -121,7 +124,9 @@ def test_a_mark_that_the_tokenizer_drops_belongs_to_the_word_of_its_letter(mark)
         ("हिन्दी", ["हिन्दी"]),
         ("👩\u200d👧 Eva", ["👩\u200d👧", "Eva"]),
         ("👍🏽 Eva", ["👍🏽", "Eva"]),
-        ("a\x00b", ["a", "b"]),
+        ("Am\x02ster\x7fdam", ["Am\x02ster\x7fdam"]),
+        ("a\x0bb\x1cc\x85d", ["a", "b", "c", "d"]),
+        ("\x02Eva \x02\x02 Mol\x02, a.\x02b", ["Eva", "Mol", ",", "a", ".", "b"]),
         ("\ufeffEva", ["Eva"]),
         ("iPhone東", ["iPhone", "東"]),
     ],
@@ -137,6 +142,41 @@ def test_a_piece_that_spans_a_border_belongs_to_the_word_of_its_first_letter():
     assert slices(text, tokens) == ["Amsterdam"]
 
 
+@pytest.mark.parametrize(
+    ("text", "pieces", "words"),
+    [
+        ("Em\u200bma zag", [(0, 5), (6, 9)], ["Em\u200bma", "zag"]),
+        ("Em\ufffdma.", [(0, 5), (5, 6)], ["Em\ufffdma", "."]),
+        ("in B站, A", [(0, 2), (3, 5), (5, 6), (7, 8)], ["in", "B站", ",", "A"]),
+        ("2010年 in", [(0, 5), (6, 8)], ["2010年", "in"]),
+        ("New York.", [(0, 8), (8, 9)], ["New York", "."]),
+        ("naar A/Bo", [(0, 4), (5, 8), (8, 9)], ["naar", "A", "Bo"]),
+        ("A/e\u0301 b", [(0, 3), (5, 6)], ["A/e\u0301", "b"]),
+    ],
+)
+def test_a_word_reaches_to_the_last_letter_of_its_pieces_and_not_into_the_next(text, pieces, words):
+    assert slices(text, words_of(text, pieces)) == words
+
+
+@pytest.mark.parametrize("unseen", ["\x02", "\x00\x02", "\u200b", "\ufeff", "\u200e", "\ufffd"])
+def test_a_continuation_goes_on_over_what_the_tokenizer_has_dropped(unseen):
+    text = f"Amster{unseen}dam ##in"
+    end = len(text)
+    pieces = [(0, 6), (end - 8, end - 5), (end - 4, end)]
+    tokens = words_of(text, pieces, {1: _CONTINUES, 2: _CONTINUES})
+    assert slices(text, tokens) == [f"Amster{unseen}dam", "in"]
+
+
+def test_a_continuation_never_goes_on_with_another_document():
+    for texts in (["\u200bdam"], ["Amster", "\u200bdam"], ["Amster\u200b", "dam"]):
+        text = Text.join(texts)
+        end = int(text.row_splits[-1])
+        pieces = [(0, 6), (end - 3, end)][-len(texts) :]
+        ids = np.array([_PLAIN, _CONTINUES][-len(texts) :], dtype=np.int32)
+        tokens = find_words(text, ids, np.array(pieces), np.arange(len(texts) + 1), VOCABULARY)
+        assert tokens.word_index.tolist() == [*range(len(texts))]
+
+
 def test_offsets_that_include_the_leading_space_are_trimmed():
     tokens = words_of("in Londen", [(0, 2), (2, 9)])
     assert tokens.offsets.tolist() == [[0, 2], [3, 9]]
@@ -149,7 +189,7 @@ def test_a_token_of_white_space_alone_is_no_word():
 
 
 def test_a_lone_word_start_on_the_space_is_the_first_piece_of_the_word():
-    tokens = words_of("in Gent ", [(0, 2), (2, 3), (3, 7), (7, 8)], lone=[1, 3])
+    tokens = words_of("in Gent ", [(0, 2), (2, 3), (3, 7), (7, 8)], {1: _LONE, 3: _LONE})
     assert tokens.word_index.tolist() == [0, 1, 1, -1]
     assert tokens.starts_word.tolist() == [True, True, False, False]
     assert tokens.offsets[1].tolist() == [3, 4]
