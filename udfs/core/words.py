@@ -15,7 +15,7 @@ MidNumLet, ExtendNumLet, quotes between Hebrew letters), but for these:
   white space;
 - scripts written without spaces, Katakana among them, take each token as a word;
 - soft hyphens and the like are read with what stands before them, marks of direction as white
-  space, and so are control characters, but between letters.
+  space, and so are control characters, but those of ASCII between letters.
 
 What a tokenizer reads as one word stays one: a word reaches to the last letter of its pieces, and
 a continuation (`##dam`) goes on with it where the tokenizer has dropped what stands between.
@@ -37,7 +37,7 @@ from spark_entities.udfs.core.text import Text
 # Classes of characters. `_UNSPACED`: a letter of a script that does not separate words.
 _SPACE, _MARK, _JOINER, _LETTER, _UNSPACED, _EXTEND = range(6)
 
-_CONTROL = r"[\p{Cc}--[\t-\r\x1c-\x1f\x85]]"  # characters; the others are white space
+_CONTROL = r"[\x01-\x08\x0e-\x1b\x7f]"  # of ASCII; others part words, or stand for a mark
 _PATTERNS = (  # the last that matches a code point says its class; letters match none
     (_SPACE, r"[\p{Zs}\p{Zl}\p{Zp}\p{Cc}]"),
     (_MARK, r"[\p{P}\p{S}]"),
@@ -62,7 +62,7 @@ _TRAITS = {  # joiners of letters alone, and so on; then what is beside them; an
     _HEBREW: r"\p{WB=Hebrew_Letter}",
     _APOSTROPHE: "['\u2019]",  # opens a word of one letter
     _GERESH: "'",  # closes a word in Hebrew
-    _UNSEEN: rf"[\p{{Cf}}\ufffd{_CONTROL}]",  # some tokenizers drop it
+    _UNSEEN: r"[\p{Cc}\p{Cf}\ufffd--[\0\t\n\r]]",  # some tokenizers drop it
 }
 _UNSPACED_RANGES = (
     (0x0E00, 0x0EFF),  # Thai, Lao
