@@ -12,7 +12,8 @@ import torch
 
 from spark_entities.udfs.errors import DeviceError
 
-_OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors of other classes
+# Of errors of other classes; the last is of a CPU.
+_OUT_OF_MEMORY = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
 _DEVICE_FAILED = ("CUDA error", "CUBLAS_STATUS", "CUDNN_STATUS")
 
 

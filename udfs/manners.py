@@ -25,6 +25,7 @@ from spark_entities.udfs.failures import ran_out_of_memory
 log = logging.getLogger("spark_entities.model")
 
 _SHORT, _LONG = 5, 1024  # tokens of text; of what is asked beside it, at most
+_LONGEST = 4096  # beyond it there are no tables of positions to fall off, and asking takes minutes
 _TOLERANCE = 1e-3
 _HALF_TOLERANCE = 0.1  # of half precision, through many layers
 
@@ -63,7 +64,7 @@ def ask(network: PreTrainedModel, frame: Frame, max_positions: int, num_ids: int
     if long is None:
         return Manners()
     if room > _LONG:
-        asked.say_at_length(room)
+        asked.say_at_length(min(room, _LONGEST))
     again = asked.say(_SHORT), asked.say(min(room, _LONG))
     if not (asked.same(short, again[0]) and asked.same(long, again[1])):
         raise ModelLoadError(

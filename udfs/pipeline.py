@@ -103,9 +103,9 @@ class Pipeline:
             predictions = buffer.launched.result().collect()
             rows = classifier.decode(buffer.encoding.result(), predictions)
             return Classified(rows=rows, cost=predictions.cost)
-        except DeviceError:
+        except (DeviceError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # whatever one document provokes, the others go on
+        except BaseException as error:  # what one document provokes, be it a panic of Rust's
             reason = _reason(error)
         if len(texts) == 1:
             log.warning("A document failed: %s.", reason)
@@ -120,7 +120,7 @@ class Pipeline:
         )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Say why a document failed; only our own messages are known not to quote it."""
     if isinstance(error, InferenceError):
         return str(error)

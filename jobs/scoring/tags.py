@@ -5,7 +5,6 @@ Must not import: Spark, torch.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -13,12 +12,10 @@ from itertools import chain
 import numpy as np
 
 from spark_entities.jobs.scoring.conll import JoinedWords, Sentence
-from spark_entities.udfs.core.labels import OUTSIDE, LabelScheme
+from spark_entities.udfs.core.labels import OUTSIDE, PREFIXED, LabelScheme
 from spark_entities.udfs.errors import ConfigError
 
 Tags = Sequence[Sequence[str]]  # of words, by sentence or text
-
-_WITH_ROLE = re.compile(r"[BIELSU][-_].+", re.IGNORECASE)
 
 
 def read_scheme(sentences: Sequence[Sentence], name: str) -> LabelScheme:
@@ -36,7 +33,7 @@ def read_scheme(sentences: Sequence[Sentence], name: str) -> LabelScheme:
             f"{name} has no tag but O. Set gold.tag_column to the column of the tags."
         )
     inside = {tag for tag, group in zip(distinct, scheme.group_ids, strict=True) if group >= 0}
-    bare = {tag for tag in inside if not _WITH_ROLE.fullmatch(tag)}
+    bare = {tag for tag in inside if not PREFIXED.fullmatch(tag)}
     if 0 < len(bare) < len(inside):
         line = next(
             sentence.line + index
@@ -53,13 +50,13 @@ def read_scheme(sentences: Sequence[Sentence], name: str) -> LabelScheme:
 
 def is_plain(scheme: LabelScheme) -> bool:
     """Tell whether tags have no roles, such as parts of speech."""
-    return not any(_WITH_ROLE.fullmatch(label) for label in scheme.labels)
+    return not any(PREFIXED.fullmatch(label) for label in scheme.labels)
 
 
 def to_iob2(sentences: Tags, scheme: LabelScheme, rename: Mapping[str, str]) -> list[list[str]]:
     """Write tags as IOB2, whatever scheme they follow; plain ones stay. Types are renamed.
 
-    IOB1, IOB2, BIOES and BILOU never contradict each other, so that one table reads them all.
+    IOB1, IOB2, BIOES, BILOU and BMES never contradict each other, so that one table reads them all.
 
     Raises:
         ConfigError: if a type to be renamed is not there.

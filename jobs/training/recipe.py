@@ -78,7 +78,7 @@ class Training(Section):
     """Share of the texts that are read as if their UTF-8 were Latin-1: `Ã«` for `ë`."""
 
     lone_names: float = Field(default=0.0, ge=0, le=1)
-    """Share of the texts before or after which a name of the corpora stands, like a headline."""
+    """Share of the sentences, and of texts' ends, before which a name stands, like a headline."""
 
     shifted_positions: float = Field(default=0.0, ge=0, le=1)
     """Share of the windows that are read as if they stood anywhere in a longer one.

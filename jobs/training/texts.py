@@ -219,10 +219,10 @@ def read_texts(
         corpus: which file, and how its tags read.
         folder: where the file is.
         sets: where the sets of labels are numbered.
-        training: how long texts are, how many have a broken encoding, how many a lone name.
+        training: how long texts are, how many have a broken encoding, how many names stand alone.
         rng: draws all three.
         outside: words that are no name where the corpus leaves it open.
-        names: those that may stand alone before or after a text; of any corpus.
+        names: those that may stand alone among sentences; of any corpus.
 
     Raises:
         ConfigError: if the file cannot be read, or holds nothing that the model could learn.
@@ -248,13 +248,15 @@ def read_texts(
             targets=tuple(map(sets.number, valid_labels(words))),
         )
 
+    def lone_name() -> list[TaggedWords]:
+        return [rng.choice(names)] if names and rng.random() < training.lone_names else []
+
     texts = []
     for _ in range(corpus.repeat):
         for group in group_sentences(sentences, _sizes(training.max_sentences_per_text, rng)):
             spell = break_encoding if rng.random() < training.broken_encoding else str
-            parts = [*map(tagged, group)]
-            if names and rng.random() < training.lone_names:
-                parts.insert(rng.choice([0, len(parts)]), rng.choice(names))
+            parts = [*chain.from_iterable([*lone_name(), tagged(each)] for each in group)]
+            parts += lone_name()
             text = join_texts([detokenise([*map(spell, part.words)]) for part in parts])
             texts.append(
                 TaggedText(

@@ -13,11 +13,11 @@ from spark_entities.udfs.errors import ModelLoadError
 
 OUTSIDE = "O"
 
-# A label's role within an entity, by its prefix. L and U are the BILOU spelling of E and S.
-_ROLES = {"B": 0, "I": 1, "E": 2, "L": 2, "S": 3, "U": 3}
+# A label's role within an entity, by its prefix. L and U are BILOU's E and S, M is the I of BMES.
+_ROLES = {"B": 0, "I": 1, "M": 1, "E": 2, "L": 2, "S": 3, "U": 3}
 _PLAIN = 4  # part-of-speech tags and other labels without a prefix: each word stands alone
-_PREFIXED = re.compile(r"(?P<role>[BIELSU])[-_](?P<group>.+)", re.IGNORECASE)
-_SUFFIXED = re.compile(r"(?P<group>.+)[-_](?P<role>[BIELSU])", re.IGNORECASE)
+PREFIXED = re.compile(r"(?P<role>[BIELMSU])[-_](?P<group>.+)", re.IGNORECASE)
+_SUFFIXED = re.compile(r"(?P<group>.+)[-_](?P<role>[BIELMSU])", re.IGNORECASE)
 # Labels of what is no word, that some training scripts leave beside those of words.
 _NO_LABEL = re.compile(
     r"\[\w+\]|</?\w+>|_*(pad|padding|cls|sep|mask|unk|x|ignore)?_*", re.IGNORECASE
@@ -55,7 +55,7 @@ class LabelScheme:
 
     @classmethod
     def from_id2label(cls, id2label: Mapping[int, str]) -> LabelScheme:
-        """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, or plain.
+        """Read the scheme off a model's labels: IOB1, IOB2, BIOES, BILOU, BMES, or plain.
 
         Prefixes are stripped where most labels have one, suffixes (`PER-B`) where all have. Beside
         those, `[CLS]`, `PAD` and the like
@@ -112,7 +112,7 @@ def _read_roles(labels: Sequence[str]) -> list[tuple[int, str]]:
     of_words = [
         label for label in labels if label.upper() != OUTSIDE and not _NO_LABEL.fullmatch(label)
     ]
-    pattern = _SUFFIXED if _all_suffixed(of_words) else _PREFIXED
+    pattern = _SUFFIXED if _all_suffixed(of_words) else PREFIXED
     matches = [pattern.fullmatch(label) for label in labels]
     roles = [match["role"].upper() for match in matches if match]
     most = 2 * len(roles) > len(of_words) and not {"B", "I"}.isdisjoint(roles)

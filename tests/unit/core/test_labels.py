@@ -6,6 +6,7 @@ from spark_entities.udfs.errors import ModelLoadError
 
 IOB2 = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 BIOES = ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
+BMES = ["B-PER", "M-PER", "E-PER", "S-PER", "O"]
 BILOU = ["O", "B-PER", "I-PER", "L-PER", "U-PER"]
 
 
@@ -29,6 +30,10 @@ def scheme_of(labels: list[str]) -> LabelScheme:
         (BIOES, "S-PER", "S-PER", False),
         (BILOU, "B-PER", "L-PER", True),
         (BILOU, "U-PER", "L-PER", False),
+        (BMES, "B-PER", "M-PER", True),
+        (BMES, "M-PER", "M-PER", True),
+        (BMES, "M-PER", "E-PER", True),
+        (BMES, "E-PER", "M-PER", False),
         (["NOUN", "VERB"], "NOUN", "NOUN", False),
     ],
 )

@@ -20,6 +20,7 @@ def convert(sentences, rename=None):
         ("B-A I-A B-A O", "B-A I-A B-A O"),  # IOB2
         ("B-A I-A E-A S-A S-A", "B-A I-A I-A B-A B-A"),  # BIOES
         ("B-A L-A U-A O U-B", "B-A I-A B-A O B-B"),  # BILOU
+        ("B-A M-A E-A S-A S-A", "B-A I-A I-A B-A B-A"),  # BMES
         ("B_A I_A o I_B", "B-A I-A O B-B"),
         ("DET NOUN NOUN", "DET NOUN NOUN"),
     ],

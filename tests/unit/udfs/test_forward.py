@@ -104,8 +104,9 @@ def test_an_error_that_a_kernel_left_for_the_fetch_is_the_devices_too(monkeypatc
     [
         torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to …"),
     ],
-    ids=["driver", "cublas"],
+    ids=["driver", "cublas", "cpu"],
 )
 def test_memory_that_runs_out_elsewhere_counts_as_such(error):
     classifier = make_classifier(SCRIPT, poison="x")

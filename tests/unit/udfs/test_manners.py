@@ -83,6 +83,20 @@ def test_a_window_that_is_too_long_is_found_out_at_load(monkeypatch, long):
         ask_bert(max_positions=80)
 
 
+def test_a_network_of_many_positions_is_not_asked_about_the_last(monkeypatch):
+    """Attention to 32,768 tokens takes minutes on a CPU."""
+    monkeypatch.setattr(manners, "_LONG", 10)
+    monkeypatch.setattr(manners, "_LONGEST", 30)
+    lengths = []
+
+    def change(forward, ids, mask, types):
+        lengths.append(ids.shape[1])
+        return forward(input_ids=ids, attention_mask=mask)
+
+    ask_bert(change, max_positions=32_768)
+    assert max(lengths) == 33
+
+
 def test_a_network_begins_each_batch_with_the_attention_it_was_loaded_with():
     network = make_network()
     base, calls = network.base_model, []

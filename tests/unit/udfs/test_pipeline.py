@@ -1,8 +1,12 @@
 import threading
 from dataclasses import replace
 
+import pytest
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
 from spark_entities.udfs import sizes
 from spark_entities.udfs.classifier import TokenClassifier
+from spark_entities.udfs.core.tokenization import ChunkTokenizer
 from spark_entities.udfs.forward import Launched
 from tests.support.scripted import make_classifier
 
@@ -21,6 +25,29 @@ def test_one_bad_document_costs_no_other(caplog):
     assert rows[1]["entities"] is None
     assert [len(row["entities"]) for row in (rows[0], rows[3], rows[4])] == [1, 1, 1]
     assert "secret" not in caplog.text
+
+
+def test_a_panic_of_the_tokenizer_costs_its_document_only():
+    tokenizer = Tokenizer(models.WordPiece({"<unk>": 0, "j": 1}, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Replace(Regex("$"), " "), normalizers.NFC()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    with pytest.raises(BaseException, match=r".") as panic:
+        tokenizer.encode("\n\n")
+    assert not isinstance(panic.value, Exception)
+    scripted = make_classifier({"j": "B-PER"})
+    model = replace(scripted.model, tokenizer=ChunkTokenizer(tokenizer))
+    rows = replace(scripted, model=model).classify(["j", "\n\n", "j"]).to_pylist()
+    assert [row["error"] for row in rows] == [None, "PanicException while classifying", None]
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_whoever_ends_the_program_is_not_held_up_by_documents(ending, monkeypatch):
+    classifier = make_classifier(SCRIPT, poison="z")
+    classifier.model.network.poison = ending()
+    with pytest.raises(ending):
+        classifier.classify(["j", "z"])
 
 
 def test_buffers_come_back_in_order():
