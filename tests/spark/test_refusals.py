@@ -396,6 +396,11 @@ CASES = {
     "an output that no file system keeps": Case(
         "output.path='/proc/out' cannot be written to (Read-only", "--output.path", "/proc/out"
     ),
+    "an output that is the root, by another name": Case(
+        "output.path='{}/root' is the root of a file system",
+        *("--output.path", "{}/root"),
+        stands=lambda folder, spark: (folder / "root").symlink_to("/"),
+    ),
     "a quarantine in the output": Case(
         "lie in one another",
         *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/out/apart"),
