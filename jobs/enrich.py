@@ -146,14 +146,17 @@ def _publish(
 def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
     """Publish the rows that failed, where that is wanted; without their text unless it is, too."""
     quarantine, run_id = held.quarantine, record.run
-    if quarantine is None or quarantine.has(run_id):
+    if quarantine is None:
         return
     failed = written.where(held.columns.failed())
     if not held.config.errors.quarantine_text:
         failed = failed.select(*without(failed.schema, held.config.input.texts))
     failed = failed.withColumn(held.columns.run, F.lit(run_id))
     with stage(failed, quarantine, run_id) as staged:
-        staged.put_in_place(staged.complete(record))
+        complete = staged.complete(replace(record, failures_of=held.output.path))
+        if quarantine.has(run_id):  # by a try that was not published
+            quarantine.take_back(run_id)
+        staged.put_in_place(complete)
 
 
 def _summarise(prepared: Prepared, metrics: Metrics, run_id: str | None) -> Summary:

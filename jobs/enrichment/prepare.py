@@ -52,7 +52,7 @@ class Prepared(Setup):
     documents: DataFrame
     run_id: str
     output: Output
-    quarantine: Output | None
+    quarantine: RunFolders | None
     settings: Settings  # what its results depend on
 
     @property
@@ -107,10 +107,6 @@ def prepare(
     ready = set_up(spark, config, program=program)
     with show_progress(ready.spark):  # columns of JSON take a pass
         documents = read_documents(ready)
-    quarantine = None
-    if config.errors.quarantine_path is not None:
-        apart = OutputSection(path=config.errors.quarantine_path, mode="append")
-        quarantine = find_output(ready.spark, apart, ready.columns)
     prepared = Prepared(
         spark=ready.spark,
         config=config,
@@ -120,7 +116,7 @@ def prepare(
         documents=documents,
         run_id=config.run.id or new_run_id(),
         output=find_output(ready.spark, config.output, ready.columns, config.input.id_column),
-        quarantine=quarantine,
+        quarantine=_find_quarantine(ready),
         settings=settings_of(config, ready.checkpoint),
     )
     check_places(prepared)
@@ -143,6 +139,16 @@ def read_documents(ready: Setup) -> DataFrame:
     if by_path and config.run.mode == "incremental":
         check_grows(ready.spark, config.input)
     return documents
+
+
+def _find_quarantine(ready: Setup) -> RunFolders | None:
+    """Find where failures are written apart."""
+    path = ready.config.errors.quarantine_path
+    if path is None:
+        return None
+    found = find_output(ready.spark, OutputSection(path=path, mode="append"), ready.columns)
+    assert isinstance(found, RunFolders)
+    return found
 
 
 def check_places(prepared: Prepared) -> None:
@@ -176,8 +182,25 @@ def check_outputs(prepared: Prepared) -> None:
             f"run.id={prepared.run_id!r} stands in the output already. Choose another, or leave it "
             f"out."
         )
+    if prepared.quarantine is not None:
+        _check_failures(prepared, prepared.quarantine)
     if config.run.skip_existing and isinstance(output, RunFolders):
         check_existing(prepared.documents, config.input, output, prepared.settings)
+
+
+def _check_failures(prepared: Prepared, quarantine: RunFolders) -> None:
+    """Refuse the name of a run whose failures stand apart, unless it died before it was published.
+
+    They may be all that is left of those documents. Such a run is tried again under its name.
+    """
+    output, run_id = prepared.output, prepared.run_id
+    if not quarantine.has(run_id):
+        return
+    if output.has(run_id) or quarantine.record_of(run_id).failures_of != output.path:
+        raise ConfigError(
+            f"run.id={run_id!r} stands in errors.quarantine_path={quarantine.section.path!r} "
+            f"already, with failures of another run. Choose another run.id, or leave it out."
+        )
 
 
 @contextmanager
@@ -190,9 +213,9 @@ def hold(prepared: Prepared) -> Iterator[Prepared]:
 
     """
     with ExitStack() as stack:
-        output, *apart = [
-            stack.enter_context(each.hold(prepared.run_id)) for each in prepared.outputs
-        ]
-        held = replace(prepared, output=output, quarantine=apart[0] if apart else None)
+        output = stack.enter_context(prepared.output.hold(prepared.run_id))
+        apart = prepared.quarantine
+        apart = apart and stack.enter_context(apart.hold(prepared.run_id))
+        held = replace(prepared, output=output, quarantine=apart)
         check_outputs(held)
         yield held

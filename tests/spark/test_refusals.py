@@ -119,6 +119,10 @@ def publish(folder: Path, *flags: str) -> None:
     assert enrich.main([*common, *flags]) == command.DONE
 
 
+def publish_apart(folder: Path, spark: SparkSession) -> None:
+    publish(folder, *(each.format(folder) for each in APART))
+
+
 def publish_other_ids(folder: Path, spark: SparkSession) -> None:
     publish(folder)
     write(folder / "in" / "documents.json", json.dumps({"id": "a", "text": "Emma"}))
@@ -190,6 +194,10 @@ def in_the_c_locale(folder: Path, spark: SparkSession) -> Iterator[None]:
 PARQUET = ("--input.path", "{}/files", "--input.format", "parquet")
 INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
 MENTIONS = ("--output.layout", "mentions", "--input.id_column")
+APART = (
+    *("--run.id", "run-a", "--errors.policy", "quarantine"),
+    *("--errors.quarantine_path", "{}/apart"),
+)
 SKIP = ("--run.skip_existing", "true", "--output.mode", "append", "--input.id_column")
 INTO_DATABASE = (
     *("--output.format", "jdbc", "--output.table", "mentions"),
@@ -436,6 +444,11 @@ CASES = {
         "holds other things than runs",
         *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/apart"),
         stands=standing("apart/notes.txt"),
+    ),
+    "failures of a run that stands": Case(
+        "run.id='run-a' stands in errors.quarantine_path='{}/apart' already, with failures of",
+        *("--output.mode", "overwrite", *APART),
+        stands=publish_apart,
     ),
     "another layout": Case(
         "output.layout='documents', but",
