@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import EnrichConfig, OutputSection, resolve_secrets
+from spark_entities.jobs.config import PARQUET, EnrichConfig, OutputSection, resolve_secrets
 from spark_entities.jobs.enrichment.file_names import check_names
 from spark_entities.jobs.enrichment.incremental import check_goes_on, check_grows
 from spark_entities.jobs.enrichment.metrics import Metrics
@@ -28,6 +28,8 @@ from spark_entities.jobs.enrichment.places import (
     places_of_input,
     places_of_output,
 )
+from spark_entities.jobs.enrichment.plan import plan
+from spark_entities.jobs.enrichment.same_columns import check_same_columns
 from spark_entities.jobs.enrichment.set_up import Setup, check_table, set_up
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
@@ -50,6 +52,7 @@ class Prepared(Setup):
     """A run that nothing stands against."""
 
     documents: DataFrame
+    planned: DataFrame  # what is made of them, of which nothing has run
     run_id: str
     output: Output
     quarantine: RunFolders | None
@@ -107,6 +110,7 @@ def prepare(
     ready = set_up(spark, config, program=program)
     with show_progress(ready.spark):  # columns of JSON take a pass
         documents = read_documents(ready)
+    run_id = config.run.id or new_run_id()
     prepared = Prepared(
         spark=ready.spark,
         config=config,
@@ -114,7 +118,8 @@ def prepare(
         warnings=ready.warnings,
         started=ready.started,
         documents=documents,
-        run_id=config.run.id or new_run_id(),
+        planned=plan(documents, config, ready.checkpoint, run_id),
+        run_id=run_id,
         output=find_output(ready.spark, config.output, ready.columns, config.input.id_column),
         quarantine=_find_quarantine(ready),
         settings=settings_of(config, ready.checkpoint),
@@ -186,6 +191,9 @@ def check_outputs(prepared: Prepared) -> None:
         _check_failures(prepared, prepared.quarantine)
     if config.run.skip_existing and isinstance(output, RunFolders):
         check_existing(prepared.documents, config.input, output, prepared.settings)
+    if (config.output.mode, config.output.format) == ("append", PARQUET):
+        assert isinstance(output, RunFolders)
+        check_same_columns(prepared.planned, config.input, output)
 
 
 def _check_failures(prepared: Prepared, quarantine: RunFolders) -> None:

@@ -17,12 +17,7 @@ from spark_entities.jobs.config import FILES, JDBC, MENTIONS, OutputSection
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.mentions import (
-    NO_VALUE,
-    count_mentions,
-    kept_columns,
-    make_mentions,
-)
+from spark_entities.jobs.output.mentions import NO_VALUE, count_mentions, lay_out
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
 from spark_entities.jobs.output.text_files import TEXTS, check_count, write_text
@@ -81,13 +76,12 @@ class Staged:
         """
         section, columns = self.output.section, self.output.columns
         mentions, write = None, write_text if section.format in TEXTS else _write
+        rows = lay_out(self.documents, self.output)
         if section.layout == MENTIONS:
-            kept = kept_columns(section, self.output.id_column)
-            rows = make_mentions(self.documents, columns, kept)
             written = write(rows, self.folder, section, self.output.staged_parts)
             mentions = count_mentions(self.documents, columns, written)
         elif section.format in TEXTS:
-            written = write(self.documents, self.folder, section, self.output.staged_parts)
+            written = write(rows, self.folder, section, self.output.staged_parts)
             check_count(record.documents, written.count())
         return replace(
             record,

@@ -69,6 +69,11 @@ class RunFolders(Output):
         """Return the record of a run that was published here."""
         return self._record(f"{self._standing()}/{self.run_folder(run_id)}/{RECORD}")
 
+    def newest(self) -> str | None:
+        """Return the folder of the run that ended last."""
+        ended = {folder: record.ended for folder, record in self.records().items() if record.ended}
+        return max(ended, key=lambda folder: ended[folder], default=None)
+
     def last_record(self, *, but: str | None = None) -> RunRecord | None:
         """Return the record of the run that ended last, but for one."""
         ended = [each for each in self.records().values() if each.ended and each.run != but]

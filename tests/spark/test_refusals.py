@@ -513,6 +513,11 @@ CASES = {
         *("--input.options", '{{"header": "true"}}'),
         stands=lambda folder, spark: change_header(folder),
     ),
+    "a column of another type than before": Case(
+        "the column 'id' of the result is string, and bigint in file:{}/out/entity_run=",
+        *("--output.mode", "append"),
+        stands=publish_other_ids,
+    ),
     "no ids to skip by": Case("input.id_column='key' is not a column", *SKIP, "key"),
     "ids that cannot be compared": Case(
         "is of type map<string,string>, whose values Spark cannot compare",
