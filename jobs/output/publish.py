@@ -20,7 +20,7 @@ from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.mentions import NO_VALUE, count_mentions, lay_out
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
-from spark_entities.jobs.output.text_files import TEXTS, check_count, write_text
+from spark_entities.jobs.output.text_files import TEXTS, check_count, read_text, write_text
 from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import PublishError
@@ -51,10 +51,12 @@ def find_output(
     )
 
 
-def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
-    """Read what stands in an output."""
+def read_output(spark: SparkSession, section: OutputSection, schema: StructType) -> DataFrame:
+    """Read what stands in an output, of which files of text do not tell the schema."""
     if section.table is not None:
         return spark.table(section.table)
+    if section.format in TEXTS:
+        return read_text(spark, section.staged_beside, section, schema)
     return spark.read.format(section.format).load(section.path)
 
 

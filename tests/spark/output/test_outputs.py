@@ -162,16 +162,14 @@ class TestColumnsOfRuns:
         assert enrich(*flags, run="run-b") == 2
         said = capsys.readouterr().err
         assert (
-            "the column 'entities_per' of the result is array<string>, and missing in file:"
-            in said
+            "the column 'entities_per' of the result is array<string>, and missing in file:" in said
         )
         overwrite = ["--output.mode", "overwrite"]
         assert enrich(*flags, *overwrite, run="run-c") == 0
         assert enrich(*flags, "--classify.labels", "LOC", run="run-d") == 2
         said = capsys.readouterr().err
         assert (
-            "the column 'entities_per' of the result is missing, and array<string> in file:"
-            in said
+            "the column 'entities_per' of the result is missing, and array<string> in file:" in said
         )
 
     @pytest.mark.parametrize("layout", ["documents", "mentions"])
@@ -241,6 +239,38 @@ def test_json_lines_hold_what_the_engine_found(spark, tmp_path, flags):
     assert main([*again, "--output.format", "json", *flags]) == 0
     assert len([*output.iterdir()]) == 2
     assert main(again) == 2  # Parquet beside JSON
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags"),
+    [
+        ([{"id": 1, "text": None}], ()),
+        ([{"a": "Emma.", "b": None}], ("--input.text_columns", "a,b")),
+        ([{"source": {"name": "Emma.", "year": None}}], ("--input.text_column", "source.name")),
+    ],
+)
+def test_documents_in_json_are_shown_whatever_is_null_in_all_of_them(
+    spark, tmp_path, capfd, rows, flags
+):
+    source = tmp_path / "in.json"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    common = ["--input.path", str(source), "--input.format", "json", "--output.format", "json"]
+    common += ["--output.path", str(tmp_path / "out"), "--run.show_documents", "2"]
+    assert main([*common, *flags]) == 0
+    said = capfd.readouterr()
+    assert ("Emma" in said.out) == bool(flags)
+    assert "documents    1" in said.out
+    assert "shown" not in said.err
+
+
+def test_a_run_that_is_published_has_not_failed_where_it_cannot_be_shown(
+    enrich, tmp_path, monkeypatch, caplog
+):
+    for name in ("print_documents", "print_summary"):
+        monkeypatch.setattr(f"spark_entities.jobs.enrich.{name}", lambda *_: [].pop())
+    assert enrich("--output.path", str(tmp_path / "out"), "--run.show_documents", "1") == 0
+    assert "documents of the run could not be shown (IndexError)" in caplog.text
+    assert "summary of the run could not be shown (IndexError)" in caplog.text
 
 
 def test_csv_of_mentions_is_read_by_others(spark, tmp_path):
