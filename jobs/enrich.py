@@ -20,7 +20,8 @@ if not __package__:  # run as a file, whose folder must not hide packages named 
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import reduce
 from operator import add
@@ -146,14 +147,17 @@ def _publish(
 def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
     """Publish the rows that failed, where that is wanted; without their text unless it is, too."""
     quarantine, run_id = held.quarantine, record.run
-    if quarantine is None or quarantine.has(run_id):
+    if quarantine is None:
         return
     failed = written.where(held.columns.failed())
     if not held.config.errors.quarantine_text:
         failed = failed.select(*without(failed.schema, held.config.input.texts))
     failed = failed.withColumn(held.columns.run, F.lit(run_id))
     with stage(failed, quarantine, run_id) as staged:
-        staged.put_in_place(staged.complete(record))
+        complete = staged.complete(replace(record, failures_of=held.output.path))
+        if quarantine.has(run_id):  # by a try that was not published
+            quarantine.take_back(run_id)
+        staged.put_in_place(complete)
 
 
 def _summarise(prepared: Prepared, metrics: Metrics, run_id: str | None) -> Summary:
@@ -202,12 +206,30 @@ def _main(arguments: Sequence[str]) -> None:
         last = prepared.output.last_record(but=summary.run_id)
         print_nothing_new(last.run if last else None)
         return
-    if config.run.show_documents:
-        documents, columns = read_output(prepared.spark, config.output), prepared.columns
-        if summary.run_id is not None:
-            documents = documents.where(F.col(columns.run) == summary.run_id)
-        print_documents(documents, columns.texts, config.run.show_documents)
-    print_summary(summary)
+    with _warning_of("documents"):
+        _show_documents(prepared, summary)
+    with _warning_of("summary"):
+        print_summary(summary)
+
+
+def _show_documents(prepared: Prepared, summary: Summary) -> None:
+    """Print as many documents of a run as are wanted."""
+    config, columns = prepared.config, prepared.columns
+    if not config.run.show_documents:
+        return
+    documents = read_output(prepared.spark, config.output, prepared.planned.schema)
+    if summary.run_id is not None:
+        documents = documents.where(F.col(columns.run) == summary.run_id)
+    print_documents(documents, columns.texts, config.run.show_documents)
+
+
+@contextmanager
+def _warning_of(what: str) -> Iterator[None]:
+    """Warn of what cannot be shown of a run: it is published, and another try would double it."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("The %s of the run could not be shown (%s).", what, type(error).__name__)
 
 
 if __name__ == "__main__":

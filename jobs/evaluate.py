@@ -24,6 +24,7 @@ from pyspark.sql import SparkSession
 
 from spark_entities.jobs.command import run_program
 from spark_entities.jobs.config import EvaluateConfig, read_config
+from spark_entities.jobs.enrichment.places import check_folder
 from spark_entities.jobs.enrichment.set_up import check_setup
 from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation, write_json
 from spark_entities.jobs.scoring.gold import Gold, check_types, load_gold
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> None:
     config = read_config(arguments, EvaluateConfig, program=_PROGRAM)
+    if config.output.path is not None:
+        check_folder("output.path", str(config.output.path.parent))
     checkpoint = check_setup(config)
     gold = load_gold(config.gold)
     check_types(gold, checkpoint)

@@ -102,6 +102,12 @@ class EvaluateConfig(JobConfig):
     def _check(self) -> EvaluateConfig:
         if self.gold.path is None:
             raise ConfigError("gold.path is missing. Set it to a CoNLL file.")
+        read, written = self.gold.path, self.output.path
+        if written and written.exists() and read.exists() and written.samefile(read):
+            raise ConfigError(
+                f"output.path={written} is gold.path={read}, which the scores would replace. Give "
+                f"another file."
+            )
         if self.classify.aggregation_strategy == "none":
             raise ConfigError(
                 "classify.aggregation_strategy='none' gives labelled tokens, which cannot be "

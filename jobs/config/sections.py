@@ -55,6 +55,7 @@ _NO_PATH_TO_WRITE = {
         "is named as what runs leave beside their outputs, and clear away"
     ),
     r"^file://[^/]": "names a host, and Hadoop knows local files by file:/… alone",
+    r"^$|^[\w+.-]+:(//[^/]*)?$": "is the root of a file system (is a variable empty in it?)",
 }
 
 
@@ -66,7 +67,7 @@ def check_written(key: str, path: str | None) -> None:
 
     """
     for pattern, reason in _NO_PATH_TO_WRITE.items():
-        if path is not None and re.search(pattern, path.rstrip("/")):
+        if path and re.search(pattern, path.rstrip("/")):
             raise ConfigError(f"{key}={path!r} {reason}. Choose another name.")
 
 

@@ -30,6 +30,7 @@ from spark_entities.jobs.tables.reading import read_stream
 from spark_entities.udfs.errors import ConfigError, EnrichmentError
 
 _COLUMNS = "input's columns"
+_LATER = {"input.where", "input.columns", "output.drop_text"}  # keys that older notes lack
 
 
 def check_grows(spark: SparkSession, section: InputSection) -> None:
@@ -51,7 +52,8 @@ def check_goes_on(
         ConfigError: if settings are others, naming them; or the output is gone.
 
     """
-    changed = _changed(_read_note(output), json.loads(_noted(settings, documents)))
+    now = json.loads(_noted(output, settings, documents, section))
+    changed = _changed(_read_note(output), now)
     if _COLUMNS in changed and names_are_data(section):
         changed[_COLUMNS] = "are others than before (their names are in the files)"
     if changed:
@@ -74,7 +76,7 @@ def _changed(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, st
     return {
         key: f"was {before.get(key)!r} and is {now.get(key)!r}"
         for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
+        if before.get(key) != now.get(key) and not (key in _LATER and key not in before)
     }
 
 
@@ -114,10 +116,10 @@ def for_each_new_batch(
         publish_batch: called with a batch and its name, which it passes over if the output has it.
 
     """
-    files = output.files
-    if not files.read(_note(output)):  # it may be empty
+    files, noted = output.files, _noted(output, settings, documents, section)
+    if files.read(_note(output)) != noted:  # it may be empty, or an older one
         files.delete(_note(output))
-        files.create(_note(output), _noted(settings, documents))
+        files.create(_note(output), noted)
     if section.table is None:
         for_each_batch_of_files(documents, section.max_files_per_batch, output, publish_batch)
     else:
@@ -160,9 +162,15 @@ def _checkpoint(output: Output) -> str:
     return f"{output.beside('incremental')}/checkpoint"
 
 
-def _noted(settings: Settings, documents: DataFrame) -> str:
-    columns = {_COLUMNS: documents.schema.simpleString()}
-    return json.dumps({**settings, **columns}, indent=1, sort_keys=True)
+def _noted(output: Output, settings: Settings, documents: DataFrame, section: InputSection) -> str:
+    """Write out what batches are made with: settings, and which rows and columns they have."""
+    chosen = {
+        _COLUMNS: documents.schema.simpleString(),
+        "input.where": section.where,
+        "input.columns": section.columns,
+        "output.drop_text": output.section.drop_text,
+    }
+    return json.dumps({**settings, **chosen}, indent=1, sort_keys=True)
 
 
 def _query_id(files: FileSystem, checkpoint: str) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -100,7 +100,7 @@ def _resolve(pattern: str, files: FileSystem) -> Iterator[str]:
 
 def _follow(path: str) -> Iterator[str]:
     """Find where links lead that are in a local folder, or in one they lead to: Spark follows."""
-    left = [Path(path.removeprefix(LOCAL))] if path.startswith(LOCAL) else []
+    left = [Path(path.removeprefix(LOCAL))] if path.startswith(f"{LOCAL}/") else []  # no root
     followed = {*left}
     while left:
         for folder, names, files in os.walk(left.pop()):
@@ -121,20 +121,29 @@ def _places_of_table(spark: SparkSession, key: str, name: str | None) -> Iterato
 
 
 def places_of_output(key: str, output: Output) -> Iterator[Place]:
-    """Find the places that an output takes: its own, and what runs keep beside it."""
+    """Find the places that an output takes: its own, and what runs keep beside it.
+
+    Raises:
+        ConfigError: if it is the root of a file system, which has nothing beside it.
+
+    """
     section = output.section
     if section.format != JDBC:
         yield from _places_of_table(output.spark, "output.table", section.table)
     if not section.path:
         key = "output.staging_path"
     value = section.path or str(section.staging_path)
+    if not urlsplit(output.path).path:
+        raise ConfigError(
+            f"{key}={value!r} is the root of a file system ({output.path}/). Choose a folder in it."
+        )
     yield Place(key=key, value=value, path=output.path)
     yield Place(key=key, value=value, path=output.beside("*"), is_pattern=True)
 
 
 def local_place(key: str, value: str, folder: Path | str) -> Place:
     """Return the place of a folder of the driver's own disk."""
-    return Place(key=key, value=value, path=LOCAL + os.path.realpath(folder))
+    return Place(key=key, value=value, path=(LOCAL + os.path.realpath(folder)).rstrip("/"))
 
 
 def check_folder(key: str, folder: str | None) -> None:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.utils import is_remote
 
-from spark_entities.jobs.config import EnrichConfig, OutputSection, resolve_secrets
+from spark_entities.jobs.config import PARQUET, EnrichConfig, OutputSection, resolve_secrets
 from spark_entities.jobs.enrichment.file_names import check_names
 from spark_entities.jobs.enrichment.incremental import check_goes_on, check_grows
 from spark_entities.jobs.enrichment.metrics import Metrics
@@ -28,6 +28,8 @@ from spark_entities.jobs.enrichment.places import (
     places_of_input,
     places_of_output,
 )
+from spark_entities.jobs.enrichment.plan import plan
+from spark_entities.jobs.enrichment.same_columns import check_same_columns
 from spark_entities.jobs.enrichment.set_up import Setup, check_table, set_up
 from spark_entities.jobs.enrichment.settings import Settings, digest, settings_of
 from spark_entities.jobs.enrichment.skip_existing import check_existing
@@ -50,9 +52,10 @@ class Prepared(Setup):
     """A run that nothing stands against."""
 
     documents: DataFrame
+    planned: DataFrame  # what is made of them, of which nothing has run
     run_id: str
     output: Output
-    quarantine: Output | None
+    quarantine: RunFolders | None
     settings: Settings  # what its results depend on
 
     @property
@@ -107,10 +110,7 @@ def prepare(
     ready = set_up(spark, config, program=program)
     with show_progress(ready.spark):  # columns of JSON take a pass
         documents = read_documents(ready)
-    quarantine = None
-    if config.errors.quarantine_path is not None:
-        apart = OutputSection(path=config.errors.quarantine_path, mode="append")
-        quarantine = find_output(ready.spark, apart, ready.columns)
+    run_id = config.run.id or new_run_id()
     prepared = Prepared(
         spark=ready.spark,
         config=config,
@@ -118,9 +118,10 @@ def prepare(
         warnings=ready.warnings,
         started=ready.started,
         documents=documents,
-        run_id=config.run.id or new_run_id(),
+        planned=plan(documents, config, ready.checkpoint, run_id),
+        run_id=run_id,
         output=find_output(ready.spark, config.output, ready.columns, config.input.id_column),
-        quarantine=quarantine,
+        quarantine=_find_quarantine(ready),
         settings=settings_of(config, ready.checkpoint),
     )
     check_places(prepared)
@@ -143,6 +144,16 @@ def read_documents(ready: Setup) -> DataFrame:
     if by_path and config.run.mode == "incremental":
         check_grows(ready.spark, config.input)
     return documents
+
+
+def _find_quarantine(ready: Setup) -> RunFolders | None:
+    """Find where failures are written apart."""
+    path = ready.config.errors.quarantine_path
+    if path is None:
+        return None
+    found = find_output(ready.spark, OutputSection(path=path, mode="append"), ready.columns)
+    assert isinstance(found, RunFolders)
+    return found
 
 
 def check_places(prepared: Prepared) -> None:
@@ -176,8 +187,28 @@ def check_outputs(prepared: Prepared) -> None:
             f"run.id={prepared.run_id!r} stands in the output already. Choose another, or leave it "
             f"out."
         )
+    if prepared.quarantine is not None:
+        _check_failures(prepared, prepared.quarantine)
     if config.run.skip_existing and isinstance(output, RunFolders):
         check_existing(prepared.documents, config.input, output, prepared.settings)
+    if (config.output.mode, config.output.format) == ("append", PARQUET):
+        assert isinstance(output, RunFolders)
+        check_same_columns(prepared.planned, config.input, output)
+
+
+def _check_failures(prepared: Prepared, quarantine: RunFolders) -> None:
+    """Refuse the name of a run whose failures stand apart, unless it died before it was published.
+
+    They may be all that is left of those documents. Such a run is tried again under its name.
+    """
+    output, run_id = prepared.output, prepared.run_id
+    if not quarantine.has(run_id):
+        return
+    if output.has(run_id) or quarantine.record_of(run_id).failures_of != output.path:
+        raise ConfigError(
+            f"run.id={run_id!r} stands in errors.quarantine_path={quarantine.section.path!r} "
+            f"already, with failures of another run. Choose another run.id, or leave it out."
+        )
 
 
 @contextmanager
@@ -190,9 +221,9 @@ def hold(prepared: Prepared) -> Iterator[Prepared]:
 
     """
     with ExitStack() as stack:
-        output, *apart = [
-            stack.enter_context(each.hold(prepared.run_id)) for each in prepared.outputs
-        ]
-        held = replace(prepared, output=output, quarantine=apart[0] if apart else None)
+        output = stack.enter_context(prepared.output.hold(prepared.run_id))
+        apart = prepared.quarantine
+        apart = apart and stack.enter_context(apart.hold(prepared.run_id))
+        held = replace(prepared, output=output, quarantine=apart)
         check_outputs(held)
         yield held

@@ -38,11 +38,14 @@ class FileSystem:
         self._files: Any = self._path(path).getFileSystem(configuration)
 
     def qualify(self, path: str) -> str:
-        """Return the path with scheme and authority; symbolic links of local paths resolved."""
-        qualified = str(self._files.makeQualified(self._path(path)).toString()).rstrip("/")
-        if not qualified.startswith(LOCAL):
-            return qualified
-        return LOCAL + os.path.realpath(qualified.removeprefix(LOCAL))
+        """Return the path with scheme and authority; symbolic links of local paths resolved.
+
+        A root has no slash at its end, as other folders.
+        """
+        qualified = str(self._files.makeQualified(self._path(path)).toString())
+        if qualified.startswith(LOCAL):
+            qualified = LOCAL + os.path.realpath(qualified.removeprefix(LOCAL))
+        return qualified.rstrip("/")
 
     def exists(self, path: str) -> bool:
         """Tell whether a path is there."""

@@ -31,6 +31,14 @@ _OF_COLUMN = "text_column"
 _OF_MENTIONS = {"entity_group", "entity", "score", "index", "word", "start", "end"}
 
 
+def lay_out(documents: DataFrame, output: Output) -> DataFrame:
+    """Lay out enriched documents as an output has them: as they are, or as mentions."""
+    if output.section.layout != MENTIONS:
+        return documents
+    kept = kept_columns(output.section, output.id_column)
+    return make_mentions(documents, output.columns, kept)
+
+
 def make_mentions(documents: DataFrame, columns: ResultColumns, kept: Sequence[str]) -> DataFrame:
     """Lay out enriched documents as mentions, a row each; those without any have no row.
 

@@ -17,15 +17,10 @@ from spark_entities.jobs.config import FILES, JDBC, MENTIONS, OutputSection
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
-from spark_entities.jobs.output.mentions import (
-    NO_VALUE,
-    count_mentions,
-    kept_columns,
-    make_mentions,
-)
+from spark_entities.jobs.output.mentions import NO_VALUE, count_mentions, lay_out
 from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
-from spark_entities.jobs.output.text_files import TEXTS, check_count, write_text
+from spark_entities.jobs.output.text_files import TEXTS, check_count, read_text, write_text
 from spark_entities.jobs.output.transactional import TransactionalTable
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.errors import PublishError
@@ -56,10 +51,12 @@ def find_output(
     )
 
 
-def read_output(spark: SparkSession, section: OutputSection) -> DataFrame:
-    """Read what stands in an output."""
+def read_output(spark: SparkSession, section: OutputSection, schema: StructType) -> DataFrame:
+    """Read what stands in an output, of which files of text do not tell the schema."""
     if section.table is not None:
         return spark.table(section.table)
+    if section.format in TEXTS:
+        return read_text(spark, section.staged_beside, section, schema)
     return spark.read.format(section.format).load(section.path)
 
 
@@ -81,13 +78,12 @@ class Staged:
         """
         section, columns = self.output.section, self.output.columns
         mentions, write = None, write_text if section.format in TEXTS else _write
+        rows = lay_out(self.documents, self.output)
         if section.layout == MENTIONS:
-            kept = kept_columns(section, self.output.id_column)
-            rows = make_mentions(self.documents, columns, kept)
             written = write(rows, self.folder, section, self.output.staged_parts)
             mentions = count_mentions(self.documents, columns, written)
         elif section.format in TEXTS:
-            written = write(self.documents, self.folder, section, self.output.staged_parts)
+            written = write(rows, self.folder, section, self.output.staged_parts)
             check_count(record.documents, written.count())
         return replace(
             record,

@@ -65,6 +65,15 @@ class RunFolders(Output):
         folders = [f"{self._standing()}/{name}" for name in runs]
         return {folder: self._record(f"{folder}/{RECORD}") for folder in folders}
 
+    def record_of(self, run_id: str) -> RunRecord:
+        """Return the record of a run that was published here."""
+        return self._record(f"{self._standing()}/{self.run_folder(run_id)}/{RECORD}")
+
+    def newest(self) -> str | None:
+        """Return the folder of the run that ended last."""
+        ended = {folder: record.ended for folder, record in self.records().items() if record.ended}
+        return max(ended, key=lambda folder: ended[folder], default=None)
+
     def last_record(self, *, but: str | None = None) -> RunRecord | None:
         """Return the record of the run that ended last, but for one."""
         ended = [each for each in self.records().values() if each.ended and each.run != but]
@@ -130,6 +139,13 @@ class RunFolders(Output):
             raise PublishError(f"{self.path} appeared while this run was working; it stays.")
         if self.section.table is not None:
             self._register(self.section.table)
+
+    def take_back(self, run_id: str) -> None:
+        """Remove a run, by one rename, so that another try of it can be put in its place."""
+        self.check_held()
+        removed = self.beside(f"staging-{run_id}-removed")  # what is left of it is mended away
+        self.files.rename(self.folder(run_id), removed)
+        self.files.delete(removed)
 
     def _check_alike(self) -> None:
         """Refuse to add a run to others that lie in another way: no reader takes them together."""

@@ -39,6 +39,7 @@ class RunRecord:
     partition_by: Sequence[str] = ()
     text_columns: Sequence[str] = ()  # where there are several
     mentions: int | None = None  # how many rows, where they are laid out by mention
+    failures_of: str | None = None  # the output that a run's failures were written apart from
 
     @classmethod
     def from_json(cls, text: str | None) -> RunRecord:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from spark_entities.jobs.config import CSV, JSON, OutputSection, resolve_secrets
 from spark_entities.udfs.errors import PublishError
@@ -29,14 +30,24 @@ def write_text(
     rows: DataFrame, folder: str, section: OutputSection, parts: Sequence[str]
 ) -> DataFrame:
     """Write rows to a folder, and return them as they are read from there."""
-    options = {**TEXTS[section.format], **resolve_secrets(section.options)}
-    writer = rows.write.format(section.format).options(**options)
+    writer = rows.write.format(section.format).options(**_options(section))
     writer = writer.option("compression", section.codec)
     writer.partitionBy(*parts).save(folder)
-    reader = rows.sparkSession.read.format(section.format).schema(rows.schema).options(**options)
+    return read_text(rows.sparkSession, folder, section, rows.schema)
+
+
+def read_text(
+    spark: SparkSession, folder: str, section: OutputSection, schema: StructType
+) -> DataFrame:
+    """Read rows from a folder by their columns, which files of text do not tell."""
+    reader = spark.read.format(section.format).schema(schema).options(**_options(section))
     if section.format == CSV:
         reader = reader.option("multiLine", True)
     return reader.load(folder)
+
+
+def _options(section: OutputSection) -> dict[str, str]:
+    return {**TEXTS[section.format], **resolve_secrets(section.options)}
 
 
 def check_count(wanted: int, written: int) -> None:

@@ -98,14 +98,28 @@ def carried_columns(schema: T.StructType, section: InputSection) -> list[str]:
 
 def without(schema: T.StructType, names: Sequence[str]) -> Iterator[Column]:
     """Return the columns of a table without some of them, or without fields of structs."""
+    paths = [[name] if name in schema.names else name.split(".") for name in names]
+    dropped = _dropped(schema, paths)
     for column in schema.names:
-        inner = [name.partition(".") for name in names if name not in schema.names]
-        fields = [rest for root, _, rest in inner if root == column]
-        kind = schema[column].dataType
-        if column in names or (isinstance(kind, T.StructType) and {*fields} >= {*kind.names}):
+        if [column] in dropped:
             continue
-        value, paths = F.col(quoted(column)), (quoted_path(rest) for rest in fields)
-        yield value.dropFields(*paths).alias(column) if fields else value
+        value, inner = F.col(quoted(column)), (path[1:] for path in dropped if path[0] == column)
+        fields = [".".join(map(quoted, path)) for path in inner]
+        yield value.dropFields(*fields).alias(column) if fields else value
+
+
+def _dropped(struct: T.StructType, paths: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return what is dropped with some fields, however deep: a struct goes with its last field."""
+    dropped: list[list[str]] = []
+    for each in struct.fields:
+        below = [path[1:] for path in paths if path[0] == each.name]
+        if below and all(below) and isinstance(each.dataType, T.StructType):
+            inner = _dropped(each.dataType, below)
+            is_left = any([name] not in inner for name in each.dataType.names)
+            dropped += [[each.name, *path] for path in inner] if is_left else [[each.name]]
+        elif below:
+            dropped.append([each.name])
+    return dropped
 
 
 def names_are_data(section: InputSection) -> bool:

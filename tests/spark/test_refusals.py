@@ -119,6 +119,10 @@ def publish(folder: Path, *flags: str) -> None:
     assert enrich.main([*common, *flags]) == command.DONE
 
 
+def publish_apart(folder: Path, spark: SparkSession) -> None:
+    publish(folder, *(each.format(folder) for each in APART))
+
+
 def publish_other_ids(folder: Path, spark: SparkSession) -> None:
     publish(folder)
     write(folder / "in" / "documents.json", json.dumps({"id": "a", "text": "Emma"}))
@@ -190,6 +194,10 @@ def in_the_c_locale(folder: Path, spark: SparkSession) -> Iterator[None]:
 PARQUET = ("--input.path", "{}/files", "--input.format", "parquet")
 INCREMENTAL = ("--run.mode", "incremental", "--output.mode", "append")
 MENTIONS = ("--output.layout", "mentions", "--input.id_column")
+APART = (
+    *("--run.id", "run-a", "--errors.policy", "quarantine"),
+    *("--errors.quarantine_path", "{}/apart"),
+)
 SKIP = ("--run.skip_existing", "true", "--output.mode", "append", "--input.id_column")
 INTO_DATABASE = (
     *("--output.format", "jdbc", "--output.table", "mentions"),
@@ -396,6 +404,11 @@ CASES = {
     "an output that no file system keeps": Case(
         "output.path='/proc/out' cannot be written to (Read-only", "--output.path", "/proc/out"
     ),
+    "an output that is the root, by another name": Case(
+        "output.path='{}/root' is the root of a file system",
+        *("--output.path", "{}/root"),
+        stands=lambda folder, spark: (folder / "root").symlink_to("/"),
+    ),
     "a quarantine in the output": Case(
         "lie in one another",
         *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/out/apart"),
@@ -431,6 +444,11 @@ CASES = {
         "holds other things than runs",
         *("--errors.policy", "quarantine", "--errors.quarantine_path", "{}/apart"),
         stands=standing("apart/notes.txt"),
+    ),
+    "failures of a run that stands": Case(
+        "run.id='run-a' stands in errors.quarantine_path='{}/apart' already, with failures of",
+        *("--output.mode", "overwrite", *APART),
+        stands=publish_apart,
     ),
     "another layout": Case(
         "output.layout='documents', but",
@@ -494,6 +512,11 @@ CASES = {
         *(*INCREMENTAL, "--input.path", "{}/tables", "--input.format", "csv"),
         *("--input.options", '{{"header": "true"}}'),
         stands=lambda folder, spark: change_header(folder),
+    ),
+    "a column of another type than before": Case(
+        "the column 'id' of the result is string, and bigint in file:{}/out/entity_run=",
+        *("--output.mode", "append"),
+        stands=publish_other_ids,
     ),
     "no ids to skip by": Case("input.id_column='key' is not a column", *SKIP, "key"),
     "ids that cannot be compared": Case(

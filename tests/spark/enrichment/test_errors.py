@@ -12,6 +12,7 @@ from spark_entities.jobs.config import EnrichConfig
 from spark_entities.jobs.enrich import enrich as enrich_table
 from spark_entities.jobs.enrich import main
 from spark_entities.jobs.output.publish import check_schema
+from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from spark_entities.udfs.errors import PublishError
 
@@ -57,6 +58,48 @@ def test_failed_documents_are_written_apart_too(spark, enrich, tmp_path, with_te
     assert row["entity_error"] == "longer than classify.max_document_chars=50 characters"
     assert row["entity_run"] == "run-a"
     assert row.get("text") == (TEXTS[1] if with_text else None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "in.json", "out"]
+
+
+@pytest.fixture
+def apart(tmp_path) -> list[str]:
+    """Flags by which mentions are published, and failures of several outputs written apart."""
+    flags = ["--output.layout", "mentions", "--input.id_column", "id"]
+    flags += ["--errors.policy", "quarantine", "--errors.quarantine_path", str(tmp_path / "bad")]
+    return [*flags, "--errors.max_failed_fraction", "1"]
+
+
+@pytest.mark.parametrize("where", ["out", "other"])
+def test_failures_are_not_lost_where_those_of_another_run_have_its_name(
+    spark, enrich, apart, tmp_path, capsys, where
+):
+    assert enrich(*apart) == 0
+    (tmp_path / "in.json").write_text(json.dumps({"id": 7, "text": TEXTS[1]}))
+    again = [*apart, "--output.mode", "overwrite", "--output.path", str(tmp_path / where)]
+    assert enrich(*again) == 2
+    assert "stands in errors.quarantine_path=" in capsys.readouterr().err
+    assert [row["id"] for row in rows(spark, tmp_path / "bad")] == [1]
+    assert enrich(*again, "--run.id", "run-b") == 0
+    assert [row["id"] for row in rows(spark, tmp_path / "bad")] == [1, 7]
+
+
+def test_a_run_that_died_before_it_was_published_is_tried_again_under_its_name(
+    spark, enrich, apart, tmp_path, monkeypatch
+):
+    in_place = RunFolders.put_in_place
+
+    def only_apart(output, *rest) -> None:
+        if not output.path.endswith("/bad"):
+            raise PublishError("no room")
+        in_place(output, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolders, "put_in_place", only_apart)
+        assert enrich(*apart) == 1
+    assert [row["id"] for row in rows(spark, tmp_path / "bad")] == [1]
+    (tmp_path / "in.json").write_text(json.dumps({"id": 7, "text": TEXTS[1]}))
+    assert enrich(*apart) == 0
+    assert [row["id"] for row in rows(spark, tmp_path / "bad")] == [7]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "in.json", "out"]
 
 

@@ -87,6 +87,35 @@ def test_another_setting_is_refused_by_name(enrich, capsys):
     assert main([*arguments, "--classify.buffer_chars", "1000"]) == 0  # it changes no result
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--input.where", "id > 0", "input.where was None and is 'id > 0'"),
+        ("--input.columns", "id,text", "input.columns was None and is ['id', 'text']"),
+        ("--output.drop_text", "true", "output.drop_text was False and is True"),
+    ],
+)
+def test_another_choice_of_rows_or_columns_is_refused_by_name(enrich, capsys, flag, value, told):
+    arguments, add = enrich
+    add(0, 2)
+    assert main(arguments) == 0
+    assert main([*arguments, flag, value]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_note_from_before_choices_were_noted_takes_those_of_the_next_run(enrich, tmp_path):
+    arguments, add = enrich
+    chosen = [*arguments, "--input.where", "id > 0"]
+    add(0, 2)
+    assert main(chosen) == 0
+    note = tmp_path / ".out.incremental" / "fingerprint.json"
+    noted = json.loads(note.read_text())
+    note.write_text(json.dumps({key: noted[key] for key in noted if key != "input.where"}))
+    assert main(chosen) == 0
+    assert main(arguments) == 2
+    assert json.loads(note.read_text()) == noted
+
+
 def test_another_schema_is_refused_by_name(spark, tmp_path, enrich, capsys):
     arguments, add = enrich
     add(0, 1)

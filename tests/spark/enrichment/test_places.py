@@ -119,3 +119,25 @@ def test_no_two_places_to_write_to_are_accepted_in_one_another(
         else:
             with pytest.raises(ConfigError, match="lie in one another"):
                 check_apart(spark, [], places)
+
+
+def test_all_that_is_local_lies_in_the_root(spark, root):
+    documents = spark.createDataFrame([], "text string")
+    output = find_output(spark, OutputSection(path=f"{root}/out"), COLUMNS)
+    written = [*places_of_output("output.path", output)]
+    for section in (InputSection(path="/"), InputSection(path="file:///")):
+        with pytest.raises(ConfigError, match="lie in one another"):
+            check_apart(spark, [*places_of_input(documents, section)], written)
+    with pytest.raises(ConfigError, match="lie in one another"):
+        check_apart(spark, [], [*written, local_place("report.path", "/", "/")])
+
+
+@pytest.mark.parametrize("path", ["{}/to_root", "{}/" + "../" * 20, "file:/a/.."])
+def test_a_root_is_no_output_whatever_it_is_called(spark, root, path):
+    (root / "to_root").unlink(missing_ok=True)
+    (root / "to_root").symlink_to("/")
+    output = find_output(spark, OutputSection(path=path.format(root)), COLUMNS)
+    with pytest.raises(
+        ConfigError, match=r"output\.path=.* is the root of a file system \(file:/\)"
+    ):
+        [*places_of_output("output.path", output)]

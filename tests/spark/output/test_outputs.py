@@ -150,6 +150,47 @@ class TestTableFormat:
         assert list((tmp_path / "stage").iterdir()) == []
 
 
+class TestColumnsOfRuns:
+    """Parquet is read by the columns of one of its files: all runs of an output have the same."""
+
+    @pytest.fixture
+    def flags(self, tmp_path):
+        return ["--output.path", str(tmp_path / "out"), "--output.mode", "append"]
+
+    def test_columns_that_others_lack_are_refused_either_way(self, spark, enrich, flags, capsys):
+        assert enrich(*flags, "--classify.labels", "LOC") == 0
+        assert enrich(*flags, run="run-b") == 2
+        said = capsys.readouterr().err
+        assert (
+            "the column 'entities_per' of the result is array<string>, and missing in file:" in said
+        )
+        overwrite = ["--output.mode", "overwrite"]
+        assert enrich(*flags, *overwrite, run="run-c") == 0
+        assert enrich(*flags, "--classify.labels", "LOC", run="run-d") == 2
+        said = capsys.readouterr().err
+        assert (
+            "the column 'entities_per' of the result is missing, and array<string> in file:" in said
+        )
+
+    @pytest.mark.parametrize("layout", ["documents", "mentions"])
+    def test_what_makes_no_difference_to_readers_is_none(
+        self, spark, enrich, flags, tmp_path, layout
+    ):
+        kind = ["--output.layout", layout, "--input.id_column", "id", "--output.partition_by"]
+        assert enrich(*flags, *kind, '["id"]', texts=["Emma."]) == 0
+        rows = spark.range(1).selectExpr("id", "'Emma.' AS text")  # of which none can be null
+        rows.createOrReplaceTempView("never_null")
+        table = ["--input.path", "", "--input.format", "parquet", "--input.table", "never_null"]
+        assert enrich(*flags, *kind, '["id"]', *table, run="run-b") == 0
+        assert spark.read.parquet(str(tmp_path / "out")).count() == 2
+
+    def test_a_run_without_files_stands_in_nobodys_way(self, enrich, flags, tmp_path):
+        assert enrich(*flags) == 0
+        for path in (tmp_path / "out").glob("*/*.parquet"):
+            path.unlink()
+        assert enrich(*flags, run="run-b") == 0
+
+
 def test_a_table_is_not_read_and_replaced_at_once(spark, table, tmp_path, capsys):
     spark.createDataFrame([(1, "Emma")], "id int, text string").write.saveAsTable(table)
     flags = ["--output.format", "ledger", "--output.mode", "overwrite", "--output.table", table]
@@ -198,6 +239,38 @@ def test_json_lines_hold_what_the_engine_found(spark, tmp_path, flags):
     assert main([*again, "--output.format", "json", *flags]) == 0
     assert len([*output.iterdir()]) == 2
     assert main(again) == 2  # Parquet beside JSON
+
+
+@pytest.mark.parametrize(
+    ("rows", "flags"),
+    [
+        ([{"id": 1, "text": None}], ()),
+        ([{"a": "Emma.", "b": None}], ("--input.text_columns", "a,b")),
+        ([{"source": {"name": "Emma.", "year": None}}], ("--input.text_column", "source.name")),
+    ],
+)
+def test_documents_in_json_are_shown_whatever_is_null_in_all_of_them(
+    spark, tmp_path, capfd, rows, flags
+):
+    source = tmp_path / "in.json"
+    source.write_text("\n".join(map(json.dumps, rows)))
+    common = ["--input.path", str(source), "--input.format", "json", "--output.format", "json"]
+    common += ["--output.path", str(tmp_path / "out"), "--run.show_documents", "2"]
+    assert main([*common, *flags]) == 0
+    said = capfd.readouterr()
+    assert ("Emma" in said.out) == bool(flags)
+    assert "documents    1" in said.out
+    assert "shown" not in said.err
+
+
+def test_a_run_that_is_published_has_not_failed_where_it_cannot_be_shown(
+    enrich, tmp_path, monkeypatch, caplog
+):
+    for name in ("print_documents", "print_summary"):
+        monkeypatch.setattr(f"spark_entities.jobs.enrich.{name}", lambda *_: [].pop())
+    assert enrich("--output.path", str(tmp_path / "out"), "--run.show_documents", "1") == 0
+    assert "documents of the run could not be shown (IndexError)" in caplog.text
+    assert "summary of the run could not be shown (IndexError)" in caplog.text
 
 
 def test_csv_of_mentions_is_read_by_others(spark, tmp_path):

@@ -72,6 +72,7 @@ def test_a_text_that_fails_fails_the_evaluation(spark, path, capsys):
         (["--gold.rename", "PER=person", "--gold.rename", "LOC=place"], r"has person, place, and"),
         (["--model.name", "/no/model"], r"refused: model\.name='/no/model' is not a folder"),
         (["--classify.stride", "510"], r"refused: classify\.stride must be smaller"),
+        (["--output.path", "/proc/x.json"], r"refused: output\.path='/proc' cannot be written to"),
     ],
 )
 def test_what_cannot_be_scored_is_refused_before_spark(path, capsys, monkeypatch, flags, message):

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from spark_entities.jobs.config import EvaluateConfig, known_keys, read_config
@@ -6,6 +8,20 @@ from spark_entities.udfs.errors import ConfigError
 
 def read(*flags):
     return read_config(flags, EvaluateConfig, program="spark-entities evaluate")
+
+
+@pytest.mark.parametrize("name", ["gold.tsv", "soft.tsv", "hard.tsv"])
+def test_scores_do_not_replace_the_gold_whatever_it_is_called(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    gold = tmp_path / "gold.tsv"
+    gold.write_text("Emma I-PER\n")
+    (tmp_path / "soft.tsv").symlink_to(gold)
+    (tmp_path / "hard.tsv").hardlink_to(gold)
+    with pytest.raises(
+        ConfigError, match=rf"output\.path={re.escape(name)} is gold\.path=.*Give an"
+    ):
+        read("--gold.path", str(gold), "--output.path", name)
+    assert read("--gold.path", str(gold), "--output.path", "scores.json").output.path is not None
 
 
 def test_settings_are_named_as_in_enrich(tmp_path):

@@ -23,6 +23,11 @@ def test_sections_take_the_options_of_the_engine():
         ("/a/o.replaced-run-b/", "and clear away"),
         ("o.incremental", "and clear away"),
         ("file://localhost/out", "names a host"),
+        ("/", "is the root of a file system"),
+        ("//", "is the root of a file system"),
+        ("file:///", "is the root of a file system"),
+        ("hdfs://host:8020/", "is the root of a file system"),
+        ("s3a://bucket", "is the root of a file system"),
     ],
 )
 @pytest.mark.parametrize(
