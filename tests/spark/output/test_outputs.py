@@ -184,6 +184,23 @@ class TestColumnsOfRuns:
         assert enrich(*flags, *kind, '["id"]', *table, run="run-b") == 0
         assert spark.read.parquet(str(tmp_path / "out")).count() == 2
 
+    def test_columns_and_fields_of_the_input_come_and_go(self, spark, enrich, flags, tmp_path):
+        for run, more in {
+            "run-a": {},
+            "run-b": {"n": 1, "s": {"x": 1}},
+            "run-c": {"s": {}},
+        }.items():
+            row = {"id": 0, "text": "Emma.", "s": {"name": "a", **more.pop("s", {})}, **more}
+            (tmp_path / "in.json").write_text(json.dumps(row))
+            source = ["--input.path", str(tmp_path / "in.json"), "--input.format", "json"]
+            assert main([*source, *flags, "--run.id", run]) == 0
+        read = spark.read.option("mergeSchema", True).parquet(str(tmp_path / "out"))
+        assert sorted((row["n"] or 0, row["s"]["x"] or 0) for row in read.collect()) == [
+            (0, 0),
+            (0, 0),
+            (1, 1),
+        ]
+
     def test_a_run_without_files_stands_in_nobodys_way(self, enrich, flags, tmp_path):
         assert enrich(*flags) == 0
         for path in (tmp_path / "out").glob("*/*.parquet"):
