@@ -302,6 +302,8 @@ def test_flags_choose_too(spark, written, tmp_path, capfd):
     assert df.columns[:5] == ["id", "title", "body", "title_entities", "title_entities_per"]
     shown = capfd.readouterr().out
     assert "Frans van Houten PER" in shown
+    assert "│ title  │ Emma woont in" in shown
+    assert "│ body   │ Frans van" in shown
 
 
 def test_a_condition_that_fails_on_a_text_does_not_quote_it(spark, written, tmp_path, capsys):
