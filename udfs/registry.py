@@ -69,7 +69,7 @@ def _find_version(name: str) -> ModelVersion:
         from mlflow.exceptions import MlflowException
     except ImportError as error:
         raise ModelLoadError(
-            f"model.name={name!r} needs MLflow. Install spark-entities[mlflow]."
+            f"model.name={name!r} needs MLflow. Install mlflow-skinny."
         ) from error
     model, version, alias = match.group("model", "version", "alias")
     try:
