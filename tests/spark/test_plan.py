@@ -93,6 +93,13 @@ def test_a_table_without_text_is_refused(spark, capsys, flags):
     assert "has no text: there is nothing to plan" in capsys.readouterr().err
 
 
+def test_a_client_of_spark_connect_is_refused_for_what_it_does_not_see(capsys, flags):
+    assert plan.main([*flags, "--spark.master", "sc://nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "is a Spark Connect server, whose clients see neither executors nor their tasks" in said
+    assert "renaming" not in said
+
+
 def test_a_missing_column_is_refused_in_the_words_of_enrich(spark, tmp_path, capsys, flags):
     wrong = [*flags, "--input.text_column", "body"]
     assert plan.main(wrong) == 2
