@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 
 from spark_entities.jobs.spark.phases import begin_phases, phase
 
@@ -19,7 +20,7 @@ _JOBS = {
     "evaluate": "score a model on CoNLL files",
     "finetune": "train a model on CoNLL files",
 }
-_TELL_PHASES = ("enrich", "check", "preview", "plan")
+_TELL_PHASES = ("enrich", "check", "preview", "plan", "evaluate")
 _HELP = {"-h", "--help"}
 
 
@@ -31,10 +32,23 @@ def main() -> int:
         phase("Checking the settings")
     if name in _JOBS:
         return int(import_module(f"spark_entities.jobs.{name}").main(sys.argv[2:]))
+    if name == "--version":
+        print(f"spark-entities {_version()}")
+        return 0
+    if name not in _HELP:
+        print(f"refused: {name!r} is an unknown job.", file=sys.stderr)
     print("usage: spark-entities JOB [--help] [--section.key VALUE …]\n\njobs:")
     for job, purpose in _JOBS.items():
         print(f"  {job:<10} {purpose}")
     return 0 if name in _HELP else 2
+
+
+def _version() -> str:
+    """Name the version that is installed."""
+    try:
+        return version("spark-entities")
+    except PackageNotFoundError:
+        return "of a checkout"
 
 
 if __name__ == "__main__":

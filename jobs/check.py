@@ -63,6 +63,7 @@ def _main(arguments: Sequence[str]) -> None:
     console = make_console()
     for line in lines:
         console.print(line, soft_wrap=True, markup=False)
+    console.print("Nothing that was looked at stands against a run.")
 
 
 def check(spark: SparkSession | None, config: EnrichConfig) -> Iterator[str]:
@@ -119,12 +120,16 @@ def _describe_input(ready: Setup, documents: DataFrame) -> Iterator[str]:
     section = ready.config.input
     found, wanted = plan_spread(documents, section)
     spread = f", to be spread over {wanted}" if found < wanted else ""
-    yield f"input: {section.path or section.table}, {found} partitions{spread}"
+    yield f"input: {section.path or section.table}, {_partitions(found)}{spread}"
     if not is_remote() and max(found, wanted) < task_slots(ready.spark):
         yield (
-            f"warning: {max(found, wanted)} partitions for {task_slots(ready.spark)} task slots: "
+            f"warning: {_partitions(max(found, wanted))} for {task_slots(ready.spark)} task slots: "
             f"the others idle. Set input.min_partitions if documents are slow. [few-partitions]"
         )
+
+
+def _partitions(count: float) -> str:
+    return f"{count} partition{'s' * (count != 1)}"
 
 
 def find_devices(spark: SparkSession) -> list[Row]:

@@ -51,6 +51,7 @@ from spark_entities.jobs.tables.columns import without
 from spark_entities.jobs.tables.counting import count_documents
 from spark_entities.jobs.tables.reading import choose_rows
 from spark_entities.jobs.tables.spreading import spread
+from spark_entities.udfs.arguments import check_type
 
 log = logging.getLogger("spark_entities.enrich")
 
@@ -67,6 +68,7 @@ def enrich(df: DataFrame, config: EnrichConfig) -> DataFrame:
         ModelLoadError: if the checkpoint cannot be trusted.
 
     """
+    check_type("config", config, EnrichConfig)
     checkpoint = check_model(config)
     check_table(df.schema, config, checkpoint)
     rows = choose_rows(df, config.input)

@@ -30,6 +30,8 @@ from spark_entities.jobs.scoring.evaluation import Evaluation, print_evaluation,
 from spark_entities.jobs.scoring.gold import Gold, check_types, load_gold
 from spark_entities.jobs.scoring.predictions import predict_tags
 from spark_entities.jobs.scoring.scores import score
+from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
+from spark_entities.jobs.spark.progress import show_progress
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.udfs.checkpoint import Checkpoint
 
@@ -45,7 +47,11 @@ def evaluate(
         InferenceError: if a text failed.
 
     """
-    tags = predict_tags(spark, gold.texts, checkpoint.pin(), config.classify, plain=gold.plain)
+    phase(f"Loading {config.model.name}", then="Classifying", total=len(gold.texts))
+    model = checkpoint.pin()
+    with show_progress(spark):
+        tags = predict_tags(spark, gold.texts, model, config.classify, plain=gold.plain)
+    phase("Scoring")
     scores = score(gold.tags, gold.cut(tags), plain=gold.plain)
     return Evaluation(config=config, checkpoint=checkpoint, gold=gold, scores=scores)
 
@@ -59,6 +65,7 @@ def _main(arguments: Sequence[str]) -> None:
     config = read_config(arguments, EvaluateConfig, program=_PROGRAM)
     if config.output.path is not None:
         check_folder("output.path", str(config.output.path.parent))
+    begin_phases()
     checkpoint = check_setup(config)
     gold = load_gold(config.gold)
     check_types(gold, checkpoint)
@@ -66,6 +73,7 @@ def _main(arguments: Sequence[str]) -> None:
     evaluation = evaluate(spark, gold, checkpoint, config)
     if config.output.path is not None:
         write_json(evaluation, config.output.path)
+    end_phases()
     print_evaluation(evaluation)
 
 

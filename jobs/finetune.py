@@ -29,6 +29,8 @@ from spark_entities.jobs.training.steps import Process
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
 
+_PURPOSE = "Train a model on CoNLL files by a recipe; goes on where it was stopped."
+
 
 def finetune(
     recipe: Recipe, corpora: Path, base: str | Path, output: Path, *, revision: str | None = None
@@ -51,7 +53,7 @@ def finetune(
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="spark-entities finetune", description=__doc__)
+    parser = argparse.ArgumentParser(prog="spark-entities finetune", description=_PURPOSE)
     parser.add_argument("--recipe", type=Path, required=True, help="YAML; see docs/training.md")
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the CoNLL files")
     parser.add_argument(

@@ -35,7 +35,7 @@ from spark_entities.jobs.output.run_folders import RunFolders
 from spark_entities.jobs.report.terminal import print_estimate
 from spark_entities.jobs.spark.phases import begin_phases, end_phases, phase
 from spark_entities.jobs.spark.progress import show_progress
-from spark_entities.jobs.spark.session import check_publishes
+from spark_entities.jobs.spark.session import check_sees_tasks
 from spark_entities.jobs.tables.reading import check_input, choose_rows
 from spark_entities.udfs.errors import ConfigError
 
@@ -53,7 +53,7 @@ def plan(spark: SparkSession | None, config: PlanConfig) -> Estimate:
         ConfigError, ModelLoadError: if something stands against the run, or there is no text.
 
     """
-    check_publishes(config.spark)
+    check_sees_tasks(config.spark)
     check_input(config.input)
     ready = set_up(spark, config, program=_PROGRAM)
     with show_progress(ready.spark):

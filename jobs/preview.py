@@ -99,7 +99,7 @@ def _main(arguments: Sequence[str]) -> None:
     begin_phases()
     shown = preview(config)
     end_phases()
-    print_texts(shown)
+    print_texts(shown, config.input.texts)
 
 
 if __name__ == "__main__":

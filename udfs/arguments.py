@@ -35,6 +35,4 @@ def check_type(name: str, value: object, wanted: type) -> None:
 
     """
     if not isinstance(value, wanted):
-        raise ConfigError(
-            f"{name} is of type {type(value).__name__}. Give {wanted.__name__}(…), or leave it out."
-        )
+        raise ConfigError(f"{name} is of type {type(value).__name__}. Give {wanted.__name__}(…).")

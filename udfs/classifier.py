@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from spark_entities.udfs.arguments import check_type, read_options
 from spark_entities.udfs.core.aggregation import find_entities, needs_probabilities
 from spark_entities.udfs.core.graphemes import whole_characters
 from spark_entities.udfs.core.records import Encoding, Predictions
@@ -22,7 +23,7 @@ from spark_entities.udfs.core.results import make_rows
 from spark_entities.udfs.core.text import Text
 from spark_entities.udfs.core.windows import cut_windows
 from spark_entities.udfs.core.words import find_words
-from spark_entities.udfs.errors import InferenceError
+from spark_entities.udfs.errors import ConfigError, InferenceError
 from spark_entities.udfs.forward import Launched, launch
 from spark_entities.udfs.model import LoadedModel, load_model
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactOptions
@@ -47,7 +48,7 @@ class TokenClassifier:
     @classmethod
     def load(
         cls,
-        model_options: ModelOptions | None = None,
+        model_options: ModelOptions | str | None = None,
         classify_options: ClassifyOptions | None = None,
         device: str | None = None,
         *,
@@ -56,18 +57,21 @@ class TokenClassifier:
         """Load a model, by default the bundled one, on a GPU if there is one.
 
         Args:
-            model_options: which checkpoint; see `ModelOptions`.
+            model_options: which checkpoint, by its options or its name; see `ModelOptions`.
             classify_options: how to classify; see `ClassifyOptions`.
             device: as torch names it, `cpu` or `cuda:1`.
             redact: which mentions to take out of the texts; see `RedactOptions`.
 
         Raises:
             ModelLoadError: if the checkpoint is missing, incomplete or inconsistent.
-            ConfigError: if the stride does not fit the model's window, or it does not know a group.
+            ConfigError: if an argument is of another type, if the stride does not fit the model's
+                window, or it does not know a group.
 
         """
-        model = load_model(model_options or ModelOptions(), device)
-        return cls(model=model, options=classify_options or ClassifyOptions(), redact=redact)
+        model, options = read_options(model_options, classify_options)
+        if redact is not None:
+            check_type("redact", redact, RedactOptions)
+        return cls(model=load_model(model, device), options=options, redact=redact)
 
     def __post_init__(self) -> None:
         self.options.check_window(self.model.capacity)
@@ -89,7 +93,13 @@ class TokenClassifier:
         """Classify some texts at once: one row each, in their order.
 
         Null text gives null entities; a text that fails gives null entities and an error.
+
+        Raises:
+            ConfigError: for one string, whose letters would be texts.
+
         """
+        if isinstance(texts, str):
+            raise ConfigError("texts is one string. Give a list of them.")
         return pa.concat_arrays([batch.rows for batch in self.classify_buffers([texts])])
 
     def classify_buffers(self, buffers: Iterable[Sequence[str | None]]) -> Iterator[Classified]:

@@ -68,9 +68,7 @@ def _find_version(name: str) -> ModelVersion:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
     except ImportError as error:
-        raise ModelLoadError(
-            f"model.name={name!r} needs MLflow. Install spark-entities[mlflow]."
-        ) from error
+        raise ModelLoadError(f"model.name={name!r} needs MLflow. Install mlflow-skinny.") from error
     model, version, alias = match.group("model", "version", "alias")
     try:
         client = MlflowClient()

@@ -61,7 +61,7 @@ def log_model(
     try:
         import mlflow.pyfunc
     except ImportError as error:
-        raise ConfigError("log_model() needs MLflow. Install spark-entities[mlflow].") from error
+        raise ConfigError("log_model() needs MLflow. Install mlflow-skinny.") from error
     model, options = read_options(model_options, classify_options)
     checkpoint = find_checkpoint(model)
     options.check_window(checkpoint.read_capacity())

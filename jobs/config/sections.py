@@ -113,7 +113,8 @@ class RunSection(Section):
     """Leave out documents of which the output has the id, with the same text and settings."""
 
     show_documents: int = Field(default=0, ge=0)
-    """How many documents with entities, or an error, to print at the end."""
+    """How many documents with entities, or an error, to print at the end; and how many documents
+    `preview` shows, instead of ten."""
 
     @model_validator(mode="after")
     def _check_id(self) -> RunSection:

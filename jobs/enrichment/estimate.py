@@ -20,7 +20,7 @@ class Table:
     """What is to be classified."""
 
     documents: int
-    texts: int  # in all columns of texts
+    texts: int  # in all columns of texts, nulls left out
     chars: int
     distinct: int  # texts, about
     partitions: int | None  # that the run will have, where that is known

@@ -32,10 +32,11 @@ _TEXT = "Emma woont in Londen."  # by which models are loaded
 def survey(documents: DataFrame, section: InputSection) -> Table:
     """Count a table in one pass: documents, characters, and texts that are not the same."""
     texts = F.explode(F.array(*(field(documents, name) for name in section.texts)))
-    num_texts, chars, distinct = (
+    num_rows, num_texts, chars, distinct = (
         documents.select(texts.alias("text"))
         .agg(
             F.count(F.lit(1)),
+            F.count("text"),  # nulls are no texts, and no copies of one
             F.coalesce(F.sum(F.char_length("text")), F.lit(0)),
             F.approx_count_distinct("text", 0.02),
         )
@@ -43,7 +44,7 @@ def survey(documents: DataFrame, section: InputSection) -> Table:
     )
     found, wanted = plan_spread(documents, section)
     return Table(
-        documents=num_texts // len(section.texts),
+        documents=num_rows // len(section.texts),
         texts=num_texts,
         chars=chars,
         distinct=min(distinct, num_texts),

@@ -1,7 +1,8 @@
 """Documents with their entities marked in the text: for notebooks, and cut into parts for the page.
 
 Enters: results and their texts. Leaves: HTML with inline styles, which reads without them too.
-Must not import: torch, transformers, pyspark; results of the engine are shown without Spark.
+Must not import: torch, transformers; pyspark, unless a DataFrame is shown: results of the engine
+are shown without Spark.
 """
 
 from __future__ import annotations
@@ -110,10 +111,13 @@ def _read(
     if hasattr(results, "toPandas"):  # a DataFrame, of classic Spark or of Connect
         if not isinstance(text, str):
             raise ConfigError("display() of a DataFrame takes the name of its column of texts.")
-        columns = results[text].alias("text"), results[entities].alias("entities")
-        return [
-            (row["text"], row["entities"] or []) for row in results.select(*columns).take(limit)
-        ]
+        from spark_entities.jobs.tables.columns import field, find_field
+
+        for name in (text, entities):
+            if find_field(results.schema, name) is None:
+                raise _missing(name)
+        chosen = results.select(field(results, text), field(results, entities))
+        return [(shown, found or []) for shown, found in chosen.take(limit)]
     rows = results[:limit].to_pylist() if isinstance(results, pa.Array) else results[:limit]
     if isinstance(text, str):
         texts = [_field(row, text) for row in rows]
@@ -128,11 +132,15 @@ def _read(
 
 def _field(row: Any, name: str) -> Any:
     if name not in row:
-        raise ConfigError(
-            f"display() finds no {name!r} in the results. Name the columns of texts and of "
-            f"entities, or give the texts."
-        )
+        raise _missing(name)
     return row[name]
+
+
+def _missing(name: str) -> ConfigError:
+    return ConfigError(
+        f"display() finds no {name!r} in the results. Name the columns of texts and of entities, "
+        f"such as display(df, 'title', entities='title_entities'), or give the texts."
+    )
 
 
 def _paragraph(text: str | None, entities: Sequence[Any], colours: dict[str, int]) -> str:

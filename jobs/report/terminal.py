@@ -131,18 +131,28 @@ def print_documents(result: DataFrame, texts: Sequence[TextColumn], count: int) 
     chosen = result.where(reduce(or_, shown))
     rows = chosen.select(F.array(*(_shown(result, text) for text in texts))).take(count)
     if rows:
-        print_texts([Shown(**each.asDict(recursive=True)) for each in row[0]] for row in rows)
+        documents = ([Shown(**each.asDict(recursive=True)) for each in row[0]] for row in rows)
+        print_texts(documents, [text.name for text in texts])
 
 
-def print_texts(rows: Iterable[Sequence[Shown]]) -> None:
-    """Print the beginning of texts with their entities, coloured by group, row by row."""
-    table = Table(box=ROUNDED, border_style="dim", show_lines=True, header_style="bold")
+def print_texts(documents: Iterable[Sequence[Shown]], columns: Sequence[str]) -> None:
+    """Print the beginning of texts with their entities, coloured by group.
+
+    Args:
+        documents: a text of each column.
+        columns: those that the texts are of, which are named where there are several.
+
+    """
+    table = Table(box=ROUNDED, border_style="dim", header_style="bold")
+    if len(columns) > 1:
+        table.add_column("column", style="dim", overflow="fold")
     table.add_column("document", ratio=3, overflow="fold")
     table.add_column("entities", ratio=2, overflow="fold")
     colours = _Colours()
-    for row in rows:
-        lines = [(_beginning(each, colours), _mentions(each, colours)) for each in row]
-        table.add_row(*map(Text("\n").join, zip(*lines, strict=True)))
+    for document in documents:
+        for name, each in zip(columns, document, strict=True):
+            cells = [Text(name), _beginning(each, colours), _mentions(each, colours)]
+            table.add_row(*cells[-len(table.columns) :], end_section=each is document[-1])
     make_console().print(table)
 
 

@@ -1,7 +1,7 @@
 """Java, started so that it says little: errors, and these above the live line, not into it.
 
-Enters: what must stand on its command line. Leaves: a Java that Spark talks to.
-Must not import: torch, transformers. Needs classic Spark.
+Enters: what must stand on its command line. Leaves: a Java that Spark talks to, or one whose tasks
+fail in silence for a while. Must not import: torch, transformers. Needs classic Spark.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from spark_entities.jobs.spark.phases import is_live
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 _OPTIONS = "SPARK_SUBMIT_OPTS"  # they stand before all others, so that log4j goes by those
+_OF_TASKS = "org.apache.spark.executor.Executor", "org.apache.spark.scheduler.TaskSetManager"
 _OF_NO_USE = "WARNING: Using incubator modules: jdk.incubator.vector"  # there is no option for it
 
 
@@ -33,6 +34,24 @@ def start_java(conf: SparkConf) -> None:
         streams = {} if stderr is None else {"stderr": stderr}
         gateway = launch_gateway(conf, streams)  # type: ignore[no-untyped-call]
     SparkContext._ensure_initialized(gateway=gateway)
+
+
+@contextmanager
+def quiet_tasks() -> Iterator[None]:
+    """Have Java log no task that fails meanwhile, since the error is caught, and told in a line."""
+    log4j: Any = SparkContext._jvm and SparkContext._jvm.org.apache.logging.log4j
+    if not log4j:  # on Spark Connect
+        yield
+        return
+    set_level = log4j.core.config.Configurator.setLevel
+    levels = {name: log4j.LogManager.getLogger(name).getLevel() for name in _OF_TASKS}
+    for name in levels:
+        set_level(name, log4j.Level.OFF)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            set_level(name, level)
 
 
 def is_log_configured() -> bool:

@@ -60,13 +60,30 @@ def check_publishes(section: SparkSection) -> None:
             quoted.
 
     """
+    _refuse_client(
+        section,
+        "cannot rename folders, by which results are published",
+        "; or write what spark_entities.enrich(df, config) plans to a table whose format has "
+        "transactions (docs/connect.md)",
+    )
+
+
+def check_sees_tasks(section: SparkSection) -> None:
+    """Refuse to reckon by executors and their tasks from a client of Spark Connect.
+
+    Raises:
+        ConfigError: if the session of the job is one.
+
+    """
+    _refuse_client(section, "see neither executors nor their tasks")
+
+
+def _refuse_client(section: SparkSection, why: str, otherwise: str = "") -> None:
     if is_client(section):
         where = "SPARK_REMOTE" if section.master is None else "spark.master=sc://…"
         raise ConfigError(
-            f"{where} is a Spark Connect server. Results are published by renaming folders, which "
-            f"its clients cannot do. Run this job by spark-submit, or with a spark.master such as "
-            f"local[2]; or write what spark_entities.enrich(df, config) plans to a table whose "
-            f"format has transactions (docs/connect.md)."
+            f"{where} is a Spark Connect server, whose clients {why}. Run this job by "
+            f"spark-submit, or with a spark.master such as local[2]{otherwise}."
         )
 
 

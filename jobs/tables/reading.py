@@ -18,10 +18,20 @@ from pyspark.sql.utils import is_remote
 
 from spark_entities.jobs.config import JDBC, InputSection, resolve_secrets
 from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
+from spark_entities.jobs.spark.java import quiet_tasks
 from spark_entities.jobs.tables.columns import names_are_data
 from spark_entities.udfs.errors import ConfigError
 
 _QUIET = {"logServerErrorDetail": "false"}  # else errors quote rows
+
+_FORMATS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".orc": "orc",
+    ".parquet": "parquet",
+    ".txt": "text",
+}
 
 # Of a table of files, Spark forgets those that are a week older than the newest: it would read none
 # that come late, read some twice, and none beside one from the future.
@@ -62,16 +72,18 @@ def read_input(spark: SparkSession, section: InputSection) -> DataFrame:
         if section.table is not None:
             return spark.table(section.table)
         reader = spark.read.format(section.format).options(**resolve_secrets(section.options))
-        return _named(reader.load(section.path), section)
+        with quiet_tasks():  # which read columns
+            return _named(reader.load(section.path), section)
     except SPARK_ERRORS as error:
-        key, value = ("path", section.path) if section.path else ("table", section.table)
+        what = f"table={section.table!r} cannot be read"
+        if section.path:
+            what = f"path={section.path!r} cannot be read as {section.format}"
         raise ConfigError(
-            f"input.{key}={value!r} cannot be read as {section.format} ({name_error(error)}). "
-            f"{_what_to_do(error, section)}"
+            f"input.{what} ({name_error(error)}). {_what_to_do(error, spark, section)}"
         ) from None
 
 
-def _what_to_do(error: Exception, section: InputSection) -> str:
+def _what_to_do(error: Exception, spark: SparkSession, section: InputSection) -> str:
     """Say what mends an input that Spark does not read, by the condition that it names."""
     condition = error.getCondition() if isinstance(error, PySparkException) else None
     told = error.getMessageParameters() or {} if isinstance(error, PySparkException) else {}
@@ -92,12 +104,28 @@ def _what_to_do(error: Exception, section: InputSection) -> str:
             f"{_unreadable(section)} of type {kind}, which this Spark does not read. Write the "
             f"files without it, or as another type."
         )
-    return "Check the name, and input.format."
+    if section.table is not None:
+        catalog = spark.catalog.currentCatalog()
+        return f"Check the name, which is looked up in {catalog} where it names no other catalog."
+    meant = None if condition == "PATH_NOT_FOUND" else _meant_format(section)
+    return f"Did you mean input.format={meant}?" if meant else "Check the name, and input.format."
+
+
+def _meant_format(section: InputSection) -> str | None:
+    """Tell another format than the one that is given, by the name of a local file."""
+    place = _local(section)
+    file = next((each for each in place.rglob("[!._]*") if each.is_file()), place)
+    meant = next((_FORMATS[each] for each in file.suffixes if each in _FORMATS), None)
+    return None if meant == section.format else meant
+
+
+def _local(section: InputSection) -> Path:
+    return Path(re.sub("^file:(//)?", "", str(section.path)))
 
 
 def _unreadable(section: InputSection) -> str:
     """Name the columns of a local Parquet file that Spark does not read."""
-    place = Path(re.sub("^file:(//)?", "", str(section.path)))
+    place = _local(section)
     files = [place] if place.is_file() else sorted(place.rglob("*.parquet"))
     names = [field.name for file in files[:1] for field in pq.read_schema(file) if _is_odd(field)]
     return f"It has columns ({', '.join(names)})" if names else "It has a column"
@@ -116,18 +144,19 @@ def choose_rows(df: DataFrame, section: InputSection) -> DataFrame:
 
     """
     if section.where is not None:
-        df = _meeting(df, section.where)
+        df = _meeting(df, section.where, section)
     return df if section.limit is None else df.limit(section.limit)
 
 
-def _meeting(df: DataFrame, condition: str) -> DataFrame:
+def _meeting(df: DataFrame, condition: str, section: InputSection) -> DataFrame:
     try:
         chosen = df.where(condition)
         _ = chosen.schema  # has Spark Connect look at it
     except SPARK_ERRORS as error:
+        there = "" if names_are_data(section) else f": {', '.join(df.columns)}"
         raise ConfigError(
             f"input.where={condition!r} cannot be used ({name_error(error)}). Give a condition in "
-            f"Spark's SQL on columns of the input, such as \"lang = 'nl'\"."
+            f"Spark's SQL, such as \"lang = 'nl'\", on columns of the input{there}."
         ) from None
     if not is_remote() and not chosen._jdf.queryExecution().analyzed().deterministic():
         raise ConfigError(

@@ -73,7 +73,7 @@ def entity_f1(gold: Tags, predicted: Tags) -> float:
         from seqeval.metrics import f1_score
     except ImportError:
         raise ConfigError(
-            "development corpora are scored by seqeval, which is not installed. Install "
-            "spark-entities[evaluate], or leave development out of the recipe."
+            "development corpora are scored by seqeval, which is not installed. Install it, or "
+            "leave development out of the recipe."
         ) from None
     return float(f1_score([*map(list, gold)], [*map(list, predicted)], zero_division=0))

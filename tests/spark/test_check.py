@@ -53,8 +53,9 @@ def test_a_good_set_up_is_described_and_nothing_is_written(spark, tmp_path, caps
     assert "groups PER, ORG, LOC, MISC" in said
     assert "windows: end to end on GPUs, padded on CPUs" in said
     assert "device: cpu on " in said
-    assert "input: conf/demo-documents.jsonl, 1 partitions" in said
-    assert "warning: 1 partitions for 2 task slots" in said
+    assert "input: conf/demo-documents.jsonl, 1 partition\n" in said
+    assert "warning: 1 partition for 2 task slots" in said
+    assert said.endswith("\nNothing that was looked at stands against a run.\n")
 
 
 def test_without_input_and_output_the_cluster_alone_is_tried(spark, capsys):

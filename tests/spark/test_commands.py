@@ -38,6 +38,16 @@ def test_the_command_says_how_it_is_used(words, status):
     assert "usage: spark-entities" in done.stdout
 
 
+def test_a_file_of_another_format_is_one_line(tmp_path):
+    (tmp_path / "a.json").write_text('{"text": "Emma"}')
+    flags = "--input.path", tmp_path / "a.json", "--output.path", tmp_path / "out"
+    done = run(COMMAND, "check", *flags)
+    assert done.returncode == 2
+    phases = ("Checking", "Starting", "Reading", "WARNING: Using incubator")
+    [said] = [line for line in done.stderr.splitlines() if not line.startswith(phases)]
+    assert said.endswith("Did you mean input.format=json?")
+
+
 def test_without_java_one_line_says_what_to_install(monkeypatch, capsys):
     from spark_entities.jobs.enrich import main
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from spark_entities.jobs import enrich, plan
-from spark_entities.jobs.config import PlanConfig, read_config
+from spark_entities.jobs.config import InputSection, PlanConfig, read_config
 from spark_entities.jobs.enrichment import sampling
 from spark_entities.jobs.enrichment.sampling import survey
 
@@ -58,10 +58,18 @@ def test_a_survey_counts_texts_of_all_columns_and_those_that_are_alike(spark, fl
     config = read_config([*flags, "--input.text_columns", '["text", "title"]'], PlanConfig)
     documents = spark.createDataFrame(ROWS, "id int, text string, title string").coalesce(1)
     table = survey(documents, config.input)
-    assert (table.documents, table.texts) == (400, 800)
+    assert (table.documents, table.texts) == (400, 700)  # a null is no text
     assert table.chars == sum(len(row["text"] or "") + len(row["title"]) for row in ROWS)
     assert table.distinct == pytest.approx(403, rel=0.05)
     assert (table.partitions, table.is_spread) == (6, True)  # three a slot
+
+
+def test_nulls_are_no_copies_of_a_text(spark):
+    rows = [(f"Emma {n} woont." if n < 100 else None, None) for n in range(400)]
+    documents = spark.createDataFrame(rows, "title string, more string")
+    table = survey(documents, InputSection(text_columns=["title", "more"]))
+    assert (table.documents, table.texts) == (400, 100)
+    assert table.model_share(10_000) == pytest.approx(1, rel=0.05)
 
 
 def test_rows_that_are_not_chosen_are_not_planned_for(spark, capsys, flags):
@@ -83,6 +91,13 @@ def test_documents_that_a_run_would_pass_over_are_not_planned_for(spark, tmp_pat
 def test_a_table_without_text_is_refused(spark, capsys, flags):
     assert plan.main([*flags, "--input.where", "text is null"]) == 2
     assert "has no text: there is nothing to plan" in capsys.readouterr().err
+
+
+def test_a_client_of_spark_connect_is_refused_for_what_it_does_not_see(capsys, flags):
+    assert plan.main([*flags, "--spark.master", "sc://nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "is a Spark Connect server, whose clients see neither executors nor their tasks" in said
+    assert "renaming" not in said
 
 
 def test_a_missing_column_is_refused_in_the_words_of_enrich(spark, tmp_path, capsys, flags):

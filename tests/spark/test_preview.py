@@ -36,6 +36,19 @@ def test_documents_are_shown_with_their_entities_by_spark(spark, tmp_path, capsy
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_each_text_stands_beside_the_name_of_its_column_where_there_are_several(
+    spark, capsys, flags
+):
+    assert preview.main([*flags, *TEXTS, "--input.where", "id = 1"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row[1:4] for row in rows if "woont" in row or "Philips" in row] == [
+        ["title", "│", "Philips"],
+        ["source.name", "│", "Emma"],
+    ]
+    assert preview.main([*flags, "--input.text_column", "title", "--input.where", "id = 1"]) == 0
+    assert "title" not in capsys.readouterr().out
+
+
 def test_the_same_is_shown_without_spark(spark, capsys, flags, request):
     shown = []
     for fixture in (None, "without_spark"):

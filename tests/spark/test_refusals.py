@@ -243,6 +243,19 @@ CASES = {
         stands=standing("file"),
     ),
     "an input that is not there": Case("cannot be read as json", "--input.path", "{}/none"),
+    "a table that is not there": Case(
+        "input.table='nowhere' cannot be read (TABLE_OR_VIEW_NOT_FOUND). Check the name, which is "
+        "looked up in spark_catalog",
+        *("--input.path", "", "--input.table", "nowhere"),
+    ),
+    "a file of another format": Case(
+        "Did you mean input.format=json?", "--input.format", "parquet"
+    ),
+    "a file of another format, compressed": Case(
+        "Did you mean input.format=csv?",
+        *("--input.path", "{}/tables/a.csv.gz", "--input.format", "parquet"),
+        stands=standing("tables/a.csv.gz", "id,text"),
+    ),
     "a database that is not there": Case(
         "the database does not give this table",
         *("--output.path", "{}/out", "--input.path", "", "--input.format", "jdbc"),
@@ -310,7 +323,9 @@ CASES = {
         "input.columns='date' is not a column", "--input.columns", '["date"]'
     ),
     "a condition on no column": Case(
-        "cannot be used (UNRESOLVED_COLUMN.WITH_SUGGESTION)", "--input.where", "lang = 'nl'"
+        "cannot be used (UNRESOLVED_COLUMN.WITH_SUGGESTION). Give a condition in Spark's SQL, such "
+        "as \"lang = 'nl'\", on columns of the input: id, text.",
+        *("--input.where", "lang = 'nl'"),
     ),
     "a condition that is none": Case(
         "cannot be used (DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN)", "--input.where", "id + 1"

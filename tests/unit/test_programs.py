@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from spark_entities.jobs import finetune
+from spark_entities.jobs.__main__ import _JOBS, _TELL_PHASES, main
 from tests.support.processes import ROOT
 from tests.support.wheel import make_environment
 
@@ -83,3 +85,29 @@ def test_the_other_programs_begin_as_enrich_does(name):
     _, found, imports = ENRICH.with_stem(name).read_text("utf-8").partition(first)
     assert found
     assert "\nfrom spark_entities" in imports
+
+
+def test_the_command_tells_of_each_program_that_has_phases_before_it_is_imported():
+    programs = {name: (ROOT / "jobs" / f"{name}.py").read_text("utf-8") for name in _JOBS}
+    assert {*_TELL_PHASES} == {name for name, code in programs.items() if "begin_phases()" in code}
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "said"),
+    [
+        ("enrihc", 2, "refused: 'enrihc' is an unknown job.\n"),
+        ("--version", 0, r"spark-entities (\d+\.\d+\.\d+|of a checkout)\n"),
+    ],
+)
+def test_the_command_names_a_job_that_is_none_and_its_version(
+    capsys, monkeypatch, word, status, said
+):
+    monkeypatch.setattr("sys.argv", ["spark-entities", word])
+    assert main() == status
+    assert re.fullmatch(said, capsys.readouterr()[1 if status else 0])
+
+
+def test_the_help_of_training_is_for_those_who_use_it(capsys):
+    with pytest.raises(SystemExit):
+        finetune.main(["--help"])
+    assert "Must not import" not in capsys.readouterr().out

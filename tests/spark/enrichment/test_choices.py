@@ -140,6 +140,11 @@ def test_rows_and_columns_are_chosen(spark, articles):
     assert rows == {2: ["Emma", "Londen"], 3: None}
 
 
+def test_a_dict_is_no_configuration(articles):
+    with pytest.raises(ConfigError, match=r"config is of type dict\. Give EnrichConfig"):
+        enrich(articles, {"input": {"text_column": "body"}})
+
+
 def test_a_column_that_is_not_carried_along_is_in_nobodys_way(spark, articles):
     df = articles.withColumn("entities", F.lit(1))
     config = EnrichConfig(input={"text_column": "body", "columns": ["id"]})
@@ -297,6 +302,8 @@ def test_flags_choose_too(spark, written, tmp_path, capfd):
     assert df.columns[:5] == ["id", "title", "body", "title_entities", "title_entities_per"]
     shown = capfd.readouterr().out
     assert "Frans van Houten PER" in shown
+    assert "│ title  │ Emma woont in" in shown
+    assert "│ body   │ Frans van" in shown
 
 
 def test_a_condition_that_fails_on_a_text_does_not_quote_it(spark, written, tmp_path, capsys):

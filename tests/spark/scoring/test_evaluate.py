@@ -54,6 +54,11 @@ def test_entities_are_scored_twice_alike(spark, path, tmp_path, capsys):
         assert re.search(r"^all +75\.00 +75\.00 +75\.00 +4 +4 +3", printed, re.MULTILINE)
 
 
+def test_it_is_told_what_an_evaluation_is_at(spark, path, capsys):
+    assert main(["--gold.path", str(path)]) == 0
+    assert capsys.readouterr().err.splitlines()[-2:] == ["Loading bundled …", "Scoring …"]
+
+
 def test_a_text_that_fails_fails_the_evaluation(spark, path, capsys):
     flags = ["--gold.path", str(path), "--classify.max_document_chars", "30"]
     assert main(flags) == 1

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spark_entities.udfs.classifier import TokenClassifier
 from spark_entities.udfs.errors import ConfigError
 from tests.support.scripted import LABELS, found, make_classifier
 
@@ -188,3 +189,18 @@ def test_nothing_is_counted_where_nothing_is_left_out():
 def test_a_choice_of_entities_that_cannot_be_is_refused(options, words):
     with pytest.raises(ConfigError, match=words):
         make_classifier(SCRIPT, **options)
+
+
+def test_one_string_is_no_list_of_texts():
+    with pytest.raises(ConfigError, match=r"texts is one string\. Give a list of them"):
+        make_classifier(SCRIPT).classify("j m")
+
+
+def test_a_model_may_be_given_by_its_name():
+    assert found(TokenClassifier.load("bundled"), "Emma woont in Londen.")[0] == ("Emma", "PER")
+
+
+@pytest.mark.parametrize("argument", ["model_options", "classify_options", "redact"])
+def test_an_argument_of_another_type_is_refused(argument):
+    with pytest.raises(ConfigError, match=f"{argument} is of type dict"):
+        TokenClassifier.load(**{argument: {"stride": 64}})

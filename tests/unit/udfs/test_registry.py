@@ -138,7 +138,7 @@ def test_a_cache_that_cannot_be_written_to_is_told(client, registered, monkeypat
 def test_without_mlflow_the_extra_is_named(monkeypatch):
     for name in ("mlflow", "mlflow.pyfunc"):
         monkeypatch.setitem(sys.modules, name, None)
-    words = r"needs MLflow\. Install spark-entities\[mlflow\]"
+    words = r"needs MLflow\. Install mlflow-skinny"
     with pytest.raises(ModelLoadError, match=words):
         find("models:/x/1")
     with pytest.raises(ConfigError, match=words):
