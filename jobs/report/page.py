@@ -79,7 +79,7 @@ def make_page(
         power=_power(summary.start_seconds + summary.work_seconds, config.report),
         query=query(record, config),
         samples=[(sample.id, list(parts(sample))) for sample in content.samples],
-        colours={name: colours[group] for name, group in group_of.items()},
+        colours={name: colours[group] for name, group in group_of.items() if group in colours},
         made=_made(record, summary, config),
     )
 

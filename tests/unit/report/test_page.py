@@ -158,6 +158,14 @@ def test_names_and_documents_are_there_when_they_are_asked_for():
     assert "This page holds no text" in make().text
 
 
+def test_the_page_of_a_run_that_keeps_some_groups_colours_these():
+    run = summary(entities={"LOC": 1})
+    config, sample = EnrichConfig(), Sample(text="Londen", entities=[(0, 6, "LOC")])
+    content, groups = Content(samples=[sample]), {"PER": "PER", "LOC": "LOC"}
+    page = Page(make_page(run, RunRecord(run=run.run_id), None, config, content, groups))
+    assert [a["class"] for tag, a in page.elements if tag == "mark"] == ["c0"]
+
+
 def test_columns_stand_for_the_classes_that_have_documents():
     counts = [0, 2, 0, 8] + [0] * (len(LENGTH_EDGES) - 4)
     page = make(lengths=counts)
