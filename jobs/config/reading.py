@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -25,11 +26,14 @@ from pydantic_settings import (
 )
 
 from spark_entities.jobs.config.enrich import EnrichConfig
+from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config.plan import PlanConfig
 from spark_entities.jobs.config.secrets import REDACTED, is_secret
 from spark_entities.jobs.config.sections import JobConfig
 from spark_entities.udfs.errors import ConfigError
 
 _PROPERTIES = re.compile(r"(^|\.)(options|config)(\.|$)")  # keys of others, secrets among them
+_JOBS = PlanConfig, EvaluateConfig  # which have all sections there are
 _Job = TypeVar("_Job", bound=JobConfig)
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -59,12 +63,13 @@ def read_config(
         program: the command, as `--help` names it.
 
     Raises:
-        ConfigError: for an unknown key, a wrong type or a value out of range.
+        ConfigError: for an unknown key or variable, a wrong type or a value out of range.
 
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config", type=Path)
     known, flags = parser.parse_known_args(arguments)
+    _check_variables()
     content = {} if known.config is None else read_yaml(known.config, "--config", first="model")
     try:
         from_flags = CliSettingsSource[Any](
@@ -77,6 +82,17 @@ def read_config(
         reason = _unknown_key(unknown[1], known_keys(kind)) if unknown else str(error)
         raise ConfigError(reason) from None
     return validate(kind, values)
+
+
+def _check_variables() -> None:
+    """Refuse variables of a section that no job has: a mistyped one would do nothing, unseen."""
+    prefix = str(JobConfig.model_config["env_prefix"]).lower()
+    keys = list(dict.fromkeys(key for job in _JOBS for key in known_keys(job)))
+    sections = {key.partition(".")[0] for key in keys}
+    for variable in os.environ:
+        key = variable.lower().removeprefix(prefix).replace("__", ".")
+        if variable.lower().startswith(prefix) and key.partition(".")[0] not in sections:
+            raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
 
 
 def _merge(values: Any, winning: Any) -> Any:

@@ -37,6 +37,29 @@ def test_what_is_read_is_what_could_be_written_in_python():
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("REDACTION__GROUPS", r"redact\.groups"),
+        ("OUTPT__DROP_TEXT", r"output\.drop_text"),
+        ("REDACT_GROUPS", r"redact\.groups"),
+        ("GOLDEN__PATH", r"gold\.path"),
+    ],
+)
+def test_a_variable_of_no_section_is_refused(monkeypatch, name, meant):
+    monkeypatch.setenv(f"SPARK_ENTITIES__{name}", "true")
+    wanted = rf"SPARK_ENTITIES__{name}: .* is an unknown key\. Did you mean {meant}\?"
+    with pytest.raises(ConfigError, match=wanted):
+        read_config([])
+
+
+def test_one_environment_serves_several_programs(monkeypatch):
+    monkeypatch.setenv("SPARK_ENTITIES__GOLD__PATH", "gold.tsv")
+    monkeypatch.setenv("SPARK_ENTITIES__PLAN__SAMPLE", "7")
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__STRIDE", "8")
+    assert read_config([]).classify.stride == 8
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (
