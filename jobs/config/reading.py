@@ -20,7 +20,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     CliSettingsSource,
-    EnvSettingsSource,
     InitSettingsSource,
     SettingsError,
 )
@@ -29,7 +28,7 @@ from spark_entities.jobs.config.enrich import EnrichConfig
 from spark_entities.jobs.config.evaluate import EvaluateConfig
 from spark_entities.jobs.config.plan import PlanConfig
 from spark_entities.jobs.config.secrets import REDACTED, is_secret
-from spark_entities.jobs.config.sections import JobConfig
+from spark_entities.jobs.config.sections import JobConfig, Variables
 from spark_entities.udfs.errors import ConfigError
 
 _PROPERTIES = re.compile(r"(^|\.)(options|config)(\.|$)")  # keys of others, secrets among them
@@ -75,7 +74,7 @@ def read_config(
         from_flags = CliSettingsSource[Any](
             kind, program, flags, cli_exit_on_error=False, case_sensitive=False
         )
-        sources = InitSettingsSource(kind, content), EnvSettingsSource(kind), from_flags
+        sources = InitSettingsSource(kind, content), Variables(kind), from_flags
         values = reduce(_merge, [source() for source in sources])
     except SettingsError as error:
         unknown = re.search(r"unrecognized arguments: --([\w.]+)", str(error))

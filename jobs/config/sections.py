@@ -8,11 +8,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from spark_entities.jobs.config.secrets import Properties, check_reference
 from spark_entities.udfs.errors import ConfigError
@@ -34,12 +40,36 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Variables(EnvSettingsSource):
+    """The environment, where a list may be as flags have it (`PER,LOC`), beside JSON."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: str) -> Any:
+        """Read the value of a list, a map or a section; `validate` refuses one that is no JSON."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            kinds = field.annotation, *get_args(field.annotation)
+            is_list = value[0] not in "[{" and {*map(get_origin, kinds)} & {list, tuple}
+            return [part.strip() for part in value.split(",")] if is_list else value
+
+
 class JobConfig(BaseSettings):
     """The sections of a job. What a caller leaves out is taken from the environment."""
 
     model_config = SettingsConfigDict(
         frozen=True, env_prefix="SPARK_ENTITIES__", env_nested_delimiter="__"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what the caller gives, then variables."""
+        return init_settings, Variables(settings_cls)
 
 
 def check_needs(setting: str, needs: Mapping[str, bool]) -> None:

@@ -2,7 +2,13 @@ import pickle
 
 import pytest
 
-from spark_entities.jobs.config import EnrichConfig, InputSection, known_keys, read_config
+from spark_entities.jobs.config import (
+    EnrichConfig,
+    EvaluateConfig,
+    InputSection,
+    known_keys,
+    read_config,
+)
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions
 
@@ -34,6 +40,31 @@ def test_what_is_read_is_what_could_be_written_in_python():
     config = read_config(["--input.path", "articles"])
     assert type(config) is EnrichConfig
     assert pickle.loads(pickle.dumps(config)) == EnrichConfig(input=InputSection(path="articles"))
+
+
+@pytest.mark.parametrize("given", ["PER,LOC", "PER, LOC", '["PER", "LOC"]'])
+def test_a_list_of_the_environment_is_as_in_flags_or_json(monkeypatch, given):
+    monkeypatch.setenv("SPARK_ENTITIES__REDACT__GROUPS", given)
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__LABELS", given)
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__MIN_SCORE", ".5")
+    config = read_config([])
+    assert config.redact.groups == [*config.classify.labels] == ["PER", "LOC"]
+    assert config.classify.min_score == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("REDACT__GROUPS", '["PER"', r"redact\.groups='\[\"PER\"' is refused: .* valid list"),
+        ("CLASSIFY__LABELS", '["PER"', r"classify\.labels='\[\"PER\"' is refused: .*tuple"),
+        ("GOLD__RENAME", "GPE", r"gold\.rename='GPE' is refused: .* valid dictionary"),
+        ("GOLD", "gold.tsv", r"gold='gold\.tsv' is refused: .* valid dictionary"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_refused_by_its_key(monkeypatch, name, value, message):
+    monkeypatch.setenv(f"SPARK_ENTITIES__{name}", value)
+    with pytest.raises(ConfigError, match=message):
+        read_config([], EvaluateConfig if "GOLD" in name else EnrichConfig)
 
 
 @pytest.mark.parametrize(
