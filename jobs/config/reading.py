@@ -27,11 +27,12 @@ from pydantic_settings import (
 from spark_entities.jobs.config.enrich import EnrichConfig
 from spark_entities.jobs.config.evaluate import EvaluateConfig
 from spark_entities.jobs.config.plan import PlanConfig
-from spark_entities.jobs.config.secrets import REDACTED, is_secret
+from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, REDACTED, is_secret
 from spark_entities.jobs.config.sections import JobConfig, Variables
 from spark_entities.udfs.errors import ConfigError
 
-_PROPERTIES = re.compile(r"(^|\.)(options|config)(\.|$)")  # keys of others, secrets among them
+_HIDDEN = re.compile(r"(^|\.)(options|config|key)(\.|$)")  # keys of others, and that of pseudonyms
+_SECRETS = REDACTED, CREDENTIALS_IN_URL, "key"  # what tells of one in a value
 _JOBS = PlanConfig, EvaluateConfig  # which have all sections there are
 _Job = TypeVar("_Job", bound=JobConfig)
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -161,8 +162,8 @@ def _explain(detail: ErrorDetails, keys: Sequence[str]) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing. Set it."
     given = repr(detail["input"])
-    is_hidden = is_secret(key) or _PROPERTIES.search(key) or re.search(f"{REDACTED}|key", given)
-    value = "…" if is_hidden else given
+    tells = any(re.search(each, given) for each in _SECRETS)
+    value = "…" if tells or is_secret(key) or _HIDDEN.search(key) else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 

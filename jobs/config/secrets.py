@@ -35,6 +35,7 @@ REDACTED = (
 """What tells of a secret anywhere in a key or a text, in the terms of Java's and Python's re."""
 
 CREDENTIALS_IN_URL = r"(?i)(passw|pwd)\w*=|[:/][^:/@]+@"
+_CREDENTIALS_IN_PATH = r"://[^/@:]*:(?!\d+/)[^@]*@"  # not those of abfss://files@account
 
 
 def is_secret(key: str) -> bool:
@@ -57,6 +58,20 @@ def is_secret(key: str) -> bool:
 def _names_secret(before: str, part: str) -> bool:
     key_of = before if part == "key" else part.removesuffix("key")
     return part in _WORDS or (part.endswith("key") and key_of in _KEYS_OF)
+
+
+def check_path(key: str, path: str | None) -> None:
+    """Refuse a path with a password, which messages, records and Spark's plans would quote.
+
+    Raises:
+        ConfigError: naming the key.
+
+    """
+    if path is not None and re.search(_CREDENTIALS_IN_PATH, path):
+        raise ConfigError(
+            f"{key}=… holds a password. Take it out of there, and give it in spark.config (such as "
+            f"spark.hadoop.fs.s3a.secret.key) as env:NAME or file:PATH."
+        )
 
 
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:

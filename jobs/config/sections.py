@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from spark_entities.jobs.config.secrets import Properties, check_reference
+from spark_entities.jobs.config.secrets import Properties, check_path, check_reference
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactionStyle
 
@@ -89,12 +89,13 @@ _NO_PATH_TO_WRITE = {
 
 
 def check_written(key: str, path: str | None) -> None:
-    """Refuse a path to write to that Spark or Hadoop would take for something else.
+    """Refuse a path to write to that holds a password, or would be taken for something else.
 
     Raises:
         ConfigError: naming the key.
 
     """
+    check_path(key, path)
     for pattern, reason in _NO_PATH_TO_WRITE.items():
         if path is not None and re.search(pattern, path.rstrip("/")):
             raise ConfigError(f"{key}={path!r} {reason}. Choose another name.")

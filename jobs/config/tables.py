@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties
+from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties, check_path
 from spark_entities.jobs.config.sections import Section, check_needs, check_written
 from spark_entities.udfs.errors import ConfigError
 
@@ -69,6 +69,11 @@ class InputSection(Section):
     def texts_key(self) -> str:
         """The key that names them."""
         return "input.text_columns" if self.text_columns else "input.text_column"
+
+    @model_validator(mode="after")
+    def _check_path(self) -> InputSection:
+        check_path("input.path", self.path)
+        return self
 
     @model_validator(mode="after")
     def _check_columns(self) -> InputSection:
