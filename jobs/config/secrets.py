@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from spark_entities.udfs.errors import ConfigError
 
@@ -96,7 +96,21 @@ def check_reference(key: str, value: str) -> None:
         )
 
 
-Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
+def _as_text(properties: object) -> object:
+    """Write switches and numbers as Spark reads them; YAML takes `true` and `2` for such.
+
+    >>> _as_text({"header": True, "spark.task.cpus": 2})
+    {'header': 'true', 'spark.task.cpus': '2'}
+    """
+    if not isinstance(properties, dict):
+        return properties
+    return {
+        key: str(value).lower() if isinstance(value, bool | int | float) else value
+        for key, value in properties.items()
+    }
+
+
+Properties = Annotated[dict[str, str], BeforeValidator(_as_text), AfterValidator(_check_secrets)]
 
 
 def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:

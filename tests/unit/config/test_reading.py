@@ -36,6 +36,17 @@ def test_maps_of_all_sources_are_joined_key_by_key(tmp_path, monkeypatch):
     assert config.input.options == {"a": "yaml", "b": "environment", "c": "flag"}
 
 
+def test_properties_stand_in_yaml_as_people_write_them(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        "input: {options: {header: true, sep: ;}}\n"
+        "spark: {config: {spark.task.cpus: 2, spark.executor.memoryOverheadFactor: 0.2}}"
+    )
+    config = read_config(["--config", str(path)])
+    assert config.input.options == {"header": "true", "sep": ";"}
+    assert [*config.spark.config.values()] == ["2", "0.2"]
+
+
 def test_what_is_read_is_what_could_be_written_in_python():
     config = read_config(["--input.path", "articles"])
     assert type(config) is EnrichConfig
