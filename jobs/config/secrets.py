@@ -132,7 +132,7 @@ def read_reference(key: str, value: str) -> str:
     """Read what is referred to.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if it is not there, or no text.
 
     """
     kind, _, name = value.partition(":")
@@ -142,4 +142,8 @@ def read_reference(key: str, value: str) -> str:
         raise ConfigError(
             f"{key}={value} refers to nothing: there is no such "
             f"{'environment variable' if kind == 'env' else 'file that can be read'}."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{key}={value} refers to a file that is no text in UTF-8. Give one that is."
         ) from None

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from spark_entities.jobs.config import REDACTED, is_secret, read_config, resolve_secrets
+from spark_entities.jobs.config.secrets import read_reference
 from spark_entities.udfs.errors import ConfigError
 
 SECRETS = [
@@ -90,6 +91,12 @@ def test_a_secret_comes_from_elsewhere(monkeypatch, tmp_path, section, key):
 def test_a_secret_that_is_not_there_is_refused(reference):
     with pytest.raises(ConfigError, match=f"pwd={reference} refers to nothing"):
         resolve_secrets({"pwd": reference})
+
+
+def test_a_secret_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff" * 32)
+    with pytest.raises(ConfigError, match=r"redact\.key=file:.* refers to a file that is no text"):
+        read_reference("redact.key", f"file:{tmp_path}/key")
 
 
 def test_an_environment_variable_is_referred_to_by_any_key(monkeypatch):
