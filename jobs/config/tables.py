@@ -148,6 +148,8 @@ class OutputSection(Section):
 
     @model_validator(mode="after")
     def _check_place(self) -> OutputSection:
+        if any(name.lower() == "path" for name in self.options):
+            raise ConfigError("output.options names a path. Set output.path in its place.")
         if self.format in _PLAIN_FORMATS:
             raise ConfigError(
                 f"output.format={self.format!r} has no transactions, so that a run that dies would "

@@ -448,6 +448,17 @@ CASES = {
     "a table that stands": Case(
         "exists and output.mode is 'error'", "--output.format", "ledger", stands=stand_by_ledger
     ),
+    "a format that is none": Case(
+        "output.format='detla' is none that this Spark knows", "--output.format", "detla"
+    ),
+    "an option that is none of CSV": Case(
+        "output.options.sep is none that Spark writes csv by (IllegalArgumentException)",
+        *(*MENTIONS, "id", "--output.format", "csv", "--output.options", '{{"sep": ""}}'),
+    ),
+    "an option that is none of JSON": Case(
+        "output.options.encoding is none that Spark writes json by (INVALID_PARAMETER_VALUE.",
+        *("--output.format", "json", "--output.options", '{{"encoding": "xyz"}}'),
+    ),
     "no database": Case(
         "the database cannot be reached", *INTO_DATABASE, '{{"url": "jdbc:derby:memory:none"}}'
     ),
