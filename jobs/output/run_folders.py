@@ -92,6 +92,7 @@ class RunFolders(Output):
     def check(self) -> None:
         """Refuse an output that stands already, where the mode does not allow it."""
         section, path = self.section, self.section.path
+        self.check_database()
         if section.format in TEXTS:
             check_options(self.spark, section)
         names = [name for name in self.files.children(self._standing()) if name[0] not in "_."]

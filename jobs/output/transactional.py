@@ -40,6 +40,7 @@ class TransactionalTable(Output):
     def check(self) -> None:
         """Refuse a format that Spark lacks, or a table that stands, where the mode forbids it."""
         self._check_format()
+        self.check_database()
         if self.section.mode == "error" and self.stands():
             raise ConfigError(
                 f"output.{'table' if self.section.table else 'path'}={self.name!r} exists and "

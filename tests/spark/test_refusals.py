@@ -445,6 +445,14 @@ CASES = {
     "a table elsewhere": Case(
         "is there already, and lies in", "--output.table", "elsewhere", stands=stand_by_table
     ),
+    "a table in no database": Case(
+        "output.table='nodb.t1': the catalog has no database nodb", "--output.table", "nodb.t1"
+    ),
+    "a table in no catalog": Case(
+        "the catalog has no database nocat.db",
+        *("--output.table", "nocat.db.t1", "--output.format", "ledger"),
+        stands=lambda folder, spark: spark.dataSource.register(Ledger),
+    ),
     "a table that stands": Case(
         "exists and output.mode is 'error'", "--output.format", "ledger", stands=stand_by_ledger
     ),
