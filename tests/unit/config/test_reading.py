@@ -47,6 +47,11 @@ def test_properties_stand_in_yaml_as_people_write_them(tmp_path):
     assert [*config.spark.config.values()] == ["2", "0.2"]
 
 
+def test_the_configuration_of_this_machine_leaves_the_columns_of_texts_open():
+    flags = ["--config", "conf/local.yaml", "--input.text_columns", "title,body"]
+    assert read_config(flags).input.texts == ["title", "body"]
+
+
 def test_what_is_read_is_what_could_be_written_in_python():
     config = read_config(["--input.path", "articles"])
     assert type(config) is EnrichConfig
