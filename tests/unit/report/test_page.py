@@ -199,6 +199,17 @@ def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addr
     assert "geheim" not in text
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"input": {"text_columns": ["full text", "title"]}}, "inline(`full text_entities`)"),
+        ({"output": {"path": "out", "table": "news.t-1"}}, "FROM `news`.`t-1`"),
+    ],
+)
+def test_names_in_the_query_of_a_page_are_quoted(given, told):
+    assert told in make(config=EnrichConfig(**given)).text
+
+
 def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     save_page(str(tmp_path / "file"), "run-a", "page")
