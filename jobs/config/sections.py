@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
@@ -32,6 +32,7 @@ Allowed = Literal[
     "idle-timeout-kills",
 ]
 Policy = Literal["keep", "fail", "quarantine"]
+MOST_ROWS = 2**31 - 1  # that Spark can be asked for
 
 
 class Section(BaseModel):
@@ -79,12 +80,25 @@ def check_needs(setting: str, needs: Mapping[str, bool]) -> None:
             raise ConfigError(f"{setting} needs {need}.")
 
 
+def check_distinct(key: str, names: Sequence[str]) -> None:
+    """Refuse names of which one stands twice.
+
+    Raises:
+        ConfigError: naming the key and those.
+
+    """
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"{key} names {', '.join(sorted(twice))} twice. Name it once.")
+
+
 _NO_PATH_TO_WRITE = {
     r"[*?\[\]{}]": "has one of *?[]{}, which Spark reads as a pattern when it reads",
     r"\.(staging|replaced)-[^/]*$|\.incremental$": (
         "is named as what runs leave beside their outputs, and clear away"
     ),
     r"^file://[^/]": "names a host, and Hadoop knows local files by file:/… alone",
+    r":[^/]*$": "has a colon in its last part, which Hadoop takes for the end of a scheme",
 }
 
 
@@ -142,7 +156,7 @@ class RunSection(Section):
     skip_existing: bool = False
     """Leave out documents of which the output has the id, with the same text and settings."""
 
-    show_documents: int = Field(default=0, ge=0)
+    show_documents: int = Field(default=0, ge=0, le=MOST_ROWS)
     """How many documents with entities, or an error, to print at the end."""
 
     @model_validator(mode="after")

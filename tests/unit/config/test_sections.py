@@ -23,6 +23,7 @@ def test_sections_take_the_options_of_the_engine():
         ("/a/o.replaced-run-b/", "and clear away"),
         ("o.incremental", "and clear away"),
         ("file://localhost/out", "names a host"),
+        ("out/2024-01-01T10:00:00", "has a colon in its last part"),
     ],
 )
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_path_that_would_be_taken_for_something_else_is_refused(path, reason, 
 
 @pytest.mark.parametrize(
     "path",
-    ["out", "/a/b.c-d", "file:///x", "s3a://b/o", "o.staging", "/a/x.staging-b/o"],
+    ["out", "/a/b.c-d", "file:///x", "file:/10:00/x", "s3a://b/o", "o.staging", "/a/x.staging-b/o"],
 )
 def test_other_paths_may_be_written_to(path):
     assert read_config(["--output.path", path]).output.path == path
