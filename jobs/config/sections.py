@@ -50,7 +50,7 @@ class Variables(EnvSettingsSource):
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             kinds = field.annotation, *get_args(field.annotation)
-            is_list = value[0] not in "[{" and {*map(get_origin, kinds)} & {list, tuple}
+            is_list = value[:1] not in "[{" and {*map(get_origin, kinds)} & {list, tuple}
             return [part.strip() for part in value.split(",")] if is_list else value
 
 

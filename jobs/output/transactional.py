@@ -48,7 +48,7 @@ class TransactionalTable(Output):
             )
 
     def _check_format(self) -> None:
-        """Refuse a format of which this session has no data source; one that is not there is."""
+        """Refuse a format of which Spark has no data source; that no table stands is no matter."""
         try:
             self.spark.read.format(self.section.format).load(self.path)
         except SPARK_ERRORS as error:

@@ -31,7 +31,7 @@ _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue
 _SHOWN_CHARS = 300
 _SHOWN_ENTITIES = 8
 _PLAIN_WIDTH = 110  # columns, where the output is no terminal
-_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\ufffd")  # but tab and newline
+_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\ufffd") | {13: " "}
 
 Entity = Mapping[str, Any]  # with the keys of a result's entities
 

@@ -74,6 +74,7 @@ def test_a_list_of_the_environment_is_as_in_flags_or_json(monkeypatch, given):
         ("REDACT__GROUPS", '["PER"', r"redact\.groups='\[\"PER\"' is refused: .* valid list"),
         ("CLASSIFY__LABELS", '["PER"', r"classify\.labels='\[\"PER\"' is refused: .*tuple"),
         ("GOLD__RENAME", "GPE", r"gold\.rename='GPE' is refused: .* valid dictionary"),
+        ("GOLD", "", r"gold='' is refused: .* valid dictionary"),
         ("GOLD", "gold.tsv", r"gold='gold\.tsv' is refused: .* valid dictionary"),
     ],
 )

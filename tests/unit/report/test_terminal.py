@@ -11,4 +11,5 @@ def test_a_text_gives_the_terminal_no_commands(capsys):
     printed = capsys.readouterr().out
     assert "\ufffd]0;title\ufffd\ufffd[2JEm\ufffdma woont" in printed
     assert "Em\ufffdma PER" in printed
+    assert printed.count("\ufffd") == 5  # ends of lines have none
     assert not {*printed} & {*"\x1b\x07\x9b\r"}
