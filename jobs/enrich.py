@@ -164,24 +164,30 @@ def _put_apart(held: Prepared, written: DataFrame, record: RunRecord) -> None:
 
 def _summarise(prepared: Prepared, metrics: Metrics, run_id: str | None) -> Summary:
     """Sum up a run, or several where there is no id."""
-    folder, page = prepared.config.report.path, None
-    if run_id is not None:
-        page = prepared.output.page(run_id) if folder is None else page_path(folder, run_id)
     return Summary(
         **{each.name: getattr(metrics, each.name) for each in fields(metrics)},
         run_id=run_id,
         result=prepared.output.describe(run_id),
-        page=page,
+        page=_find_page(prepared, run_id) if run_id is not None else None,
     )
+
+
+def _find_page(prepared: Prepared, run_id: str) -> str | None:
+    """Find the page about a run; none where it has no place, or could not be made or written."""
+    if (folder := prepared.config.report.path) is not None:
+        page = page_path(folder, run_id)
+        return page if Path(page).exists() else None
+    place = prepared.output.page(run_id)
+    return place if place is not None and prepared.output.files.exists(place) else None
 
 
 def _make_page(
     prepared: Prepared, written: DataFrame, summary: Summary, record: RunRecord
 ) -> str | None:
     """Make the page about a run; none where there is no place for it, or where that fails."""
-    if summary.page is None:
-        return None
     config = prepared.config
+    if config.report.path is None and prepared.output.page(record.run) is None:
+        return None
     try:
         content = read_content(written, config, prepared.columns)
         before = prepared.output.last_record()

@@ -162,6 +162,12 @@ class EnrichConfig(JobConfig):
                 "output.layout='mentions' without input.id_column: a mention would not tell whose "
                 "it is. Set it to the column with the documents' ids."
             )
+        names = {part for name in self.input.texts for part in (name, name.partition(".")[0])}
+        if self.output.drop_text and self.input.id_column in names:
+            raise ConfigError(
+                f"input.id_column={self.input.id_column!r} holds texts, which output.drop_text "
+                f"leaves out. Choose another column, or keep the texts."
+            )
         if self.errors.policy == "keep":
             raise ConfigError(
                 "errors.policy='keep' with output.layout='mentions': a document that fails has no "

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from spark_entities.jobs.config.enrich import EnrichConfig
-from spark_entities.jobs.config.sections import Section
+from spark_entities.jobs.config.sections import MOST_ROWS, Section
 
 
 class PlanSection(Section):
     """What a run is planned by."""
 
-    sample: int = Field(default=200, ge=1)
+    sample: int = Field(default=200, ge=1, le=MOST_ROWS)
     """Documents to measure with at first; more are taken until that has told enough."""
 
     hours: float | None = Field(default=None, gt=0)

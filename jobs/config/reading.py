@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -19,17 +20,20 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     CliSettingsSource,
-    EnvSettingsSource,
     InitSettingsSource,
     SettingsError,
 )
 
 from spark_entities.jobs.config.enrich import EnrichConfig
-from spark_entities.jobs.config.secrets import REDACTED, is_secret
-from spark_entities.jobs.config.sections import JobConfig
+from spark_entities.jobs.config.evaluate import EvaluateConfig
+from spark_entities.jobs.config.plan import PlanConfig
+from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, REDACTED, is_secret
+from spark_entities.jobs.config.sections import JobConfig, Variables
 from spark_entities.udfs.errors import ConfigError
 
-_PROPERTIES = re.compile(r"(^|\.)(options|config)(\.|$)")  # keys of others, secrets among them
+_HIDDEN = re.compile(r"(^|\.)(options|config|key)(\.|$)")  # keys of others, and that of pseudonyms
+_SECRETS = REDACTED, CREDENTIALS_IN_URL, "key"  # what tells of one in a value
+_JOBS = PlanConfig, EvaluateConfig  # which have all sections there are
 _Job = TypeVar("_Job", bound=JobConfig)
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -59,24 +63,36 @@ def read_config(
         program: the command, as `--help` names it.
 
     Raises:
-        ConfigError: for an unknown key, a wrong type or a value out of range.
+        ConfigError: for an unknown key or variable, a wrong type or a value out of range.
 
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config", type=Path)
     known, flags = parser.parse_known_args(arguments)
+    _check_variables()
     content = {} if known.config is None else read_yaml(known.config, "--config", first="model")
     try:
         from_flags = CliSettingsSource[Any](
             kind, program, flags, cli_exit_on_error=False, case_sensitive=False
         )
-        sources = InitSettingsSource(kind, content), EnvSettingsSource(kind), from_flags
+        sources = InitSettingsSource(kind, content), Variables(kind), from_flags
         values = reduce(_merge, [source() for source in sources])
     except SettingsError as error:
         unknown = re.search(r"unrecognized arguments: --([\w.]+)", str(error))
         reason = _unknown_key(unknown[1], known_keys(kind)) if unknown else str(error)
         raise ConfigError(reason) from None
     return validate(kind, values)
+
+
+def _check_variables() -> None:
+    """Refuse variables of a section that no job has: a mistyped one would do nothing, unseen."""
+    prefix = str(JobConfig.model_config["env_prefix"]).lower()
+    keys = list(dict.fromkeys(key for job in _JOBS for key in known_keys(job)))
+    sections = {key.partition(".")[0] for key in keys}
+    for variable in os.environ:
+        key = variable.lower().removeprefix(prefix).replace("__", ".")
+        if variable.lower().startswith(prefix) and key.partition(".")[0] not in sections:
+            raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
 
 
 def _merge(values: Any, winning: Any) -> Any:
@@ -146,8 +162,8 @@ def _explain(detail: ErrorDetails, keys: Sequence[str]) -> str:
     if detail["type"] == "missing":
         return f"{key} is missing. Set it."
     given = repr(detail["input"])
-    is_hidden = is_secret(key) or _PROPERTIES.search(key) or re.search(f"{REDACTED}|key", given)
-    value = "…" if is_hidden else given
+    tells = any(re.search(each, given) for each in _SECRETS)
+    value = "…" if tells or is_secret(key) or _HIDDEN.search(key) else given
     return f"{key}={value} is refused: {detail['msg']}. Set {key} accordingly."
 
 

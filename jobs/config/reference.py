@@ -21,8 +21,8 @@ Made by `make docs` from the models that check them; change those, not this page
 
 Each setting is a key in YAML (`--config FILE`), a flag (`--classify.stride 64`) and an environment
 variable (`SPARK_ENTITIES__CLASSIFY__STRIDE=64`). A flag wins over a variable, and a variable over
-YAML. A map is JSON on the command line: `--input.options '{"header": "true"}'`. `check` and
-`preview` take what `enrich` takes.
+YAML. In a flag or a variable, a list is `PER,LOC`, and a map is JSON:
+`--input.options '{"header": "true"}'`. `check` and `preview` take what `enrich` takes.
 """
 
 _NAMES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false"}

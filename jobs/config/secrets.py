@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from spark_entities.udfs.errors import ConfigError
 
@@ -35,6 +35,7 @@ REDACTED = (
 """What tells of a secret anywhere in a key or a text, in the terms of Java's and Python's re."""
 
 CREDENTIALS_IN_URL = r"(?i)(passw|pwd)\w*=|[:/][^:/@]+@"
+_CREDENTIALS_IN_PATH = r"://[^/@:]*:(?!\d+/)[^@]*@"  # not those of abfss://files@account
 
 
 def is_secret(key: str) -> bool:
@@ -59,6 +60,20 @@ def _names_secret(before: str, part: str) -> bool:
     return part in _WORDS or (part.endswith("key") and key_of in _KEYS_OF)
 
 
+def check_path(key: str, path: str | None) -> None:
+    """Refuse a path with a password, which messages, records and Spark's plans would quote.
+
+    Raises:
+        ConfigError: naming the key.
+
+    """
+    if path is not None and re.search(_CREDENTIALS_IN_PATH, path):
+        raise ConfigError(
+            f"{key}=… holds a password. Take it out of there, and give it in spark.config (such as "
+            f"spark.hadoop.fs.s3a.secret.key) as env:NAME or file:PATH."
+        )
+
+
 def _check_secrets(properties: dict[str, str]) -> dict[str, str]:
     """Refuse properties of which one is a secret itself."""
     for key, value in properties.items():
@@ -81,7 +96,21 @@ def check_reference(key: str, value: str) -> None:
         )
 
 
-Properties = Annotated[dict[str, str], AfterValidator(_check_secrets)]
+def _as_text(properties: object) -> object:
+    """Write switches and numbers as Spark reads them; YAML takes `true` and `2` for such.
+
+    >>> _as_text({"header": True, "spark.task.cpus": 2})
+    {'header': 'true', 'spark.task.cpus': '2'}
+    """
+    if not isinstance(properties, dict):
+        return properties
+    return {
+        key: str(value).lower() if isinstance(value, bool | int | float) else value
+        for key, value in properties.items()
+    }
+
+
+Properties = Annotated[dict[str, str], BeforeValidator(_as_text), AfterValidator(_check_secrets)]
 
 
 def resolve_secrets(properties: Mapping[str, str]) -> dict[str, str]:
@@ -103,7 +132,7 @@ def read_reference(key: str, value: str) -> str:
     """Read what is referred to.
 
     Raises:
-        ConfigError: if it is not there.
+        ConfigError: if it is not there, or no text.
 
     """
     kind, _, name = value.partition(":")
@@ -113,4 +142,8 @@ def read_reference(key: str, value: str) -> str:
         raise ConfigError(
             f"{key}={value} refers to nothing: there is no such "
             f"{'environment variable' if kind == 'env' else 'file that can be read'}."
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{key}={value} refers to a file that is no text in UTF-8. Give one that is."
         ) from None

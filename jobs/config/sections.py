@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from spark_entities.jobs.config.secrets import Properties, check_reference
+from spark_entities.jobs.config.secrets import Properties, check_path, check_reference
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions, ModelOptions, RedactionStyle
 
@@ -26,12 +32,26 @@ Allowed = Literal[
     "idle-timeout-kills",
 ]
 Policy = Literal["keep", "fail", "quarantine"]
+MOST_ROWS = 2**31 - 1  # that Spark can be asked for
 
 
 class Section(BaseModel):
     """Settings that belong together: each with a docstring, none unknown."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Variables(EnvSettingsSource):
+    """The environment, where a list may be as flags have it (`PER,LOC`), beside JSON."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: str) -> Any:
+        """Read the value of a list, a map or a section; `validate` refuses one that is no JSON."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            kinds = field.annotation, *get_args(field.annotation)
+            is_list = value[:1] not in "[{" and {*map(get_origin, kinds)} & {list, tuple}
+            return [part.strip() for part in value.split(",")] if is_list else value
 
 
 class JobConfig(BaseSettings):
@@ -41,12 +61,35 @@ class JobConfig(BaseSettings):
         frozen=True, env_prefix="SPARK_ENTITIES__", env_nested_delimiter="__"
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what the caller gives, then variables."""
+        return init_settings, Variables(settings_cls)
+
 
 def check_needs(setting: str, needs: Mapping[str, bool]) -> None:
     """Refuse a setting, by the first of its needs that is not met."""
     for need, met in needs.items():
         if not met:
             raise ConfigError(f"{setting} needs {need}.")
+
+
+def check_distinct(key: str, names: Sequence[str]) -> None:
+    """Refuse names of which one stands twice.
+
+    Raises:
+        ConfigError: naming the key and those.
+
+    """
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(f"{key} names {', '.join(sorted(twice))} twice. Name it once.")
 
 
 _NO_PATH_TO_WRITE = {
@@ -56,16 +99,18 @@ _NO_PATH_TO_WRITE = {
     ),
     r"^file://[^/]": "names a host, and Hadoop knows local files by file:/… alone",
     r"^$|^[\w+.-]+:(//[^/]*)?$": "is the root of a file system (is a variable empty in it?)",
+    r":[^/]*$": "has a colon in its last part, which Hadoop takes for the end of a scheme",
 }
 
 
 def check_written(key: str, path: str | None) -> None:
-    """Refuse a path to write to that Spark or Hadoop would take for something else.
+    """Refuse a path to write to that holds a password, or would be taken for something else.
 
     Raises:
         ConfigError: naming the key.
 
     """
+    check_path(key, path)
     for pattern, reason in _NO_PATH_TO_WRITE.items():
         if path and re.search(pattern, path.rstrip("/")):
             raise ConfigError(f"{key}={path!r} {reason}. Choose another name.")
@@ -112,7 +157,7 @@ class RunSection(Section):
     skip_existing: bool = False
     """Leave out documents of which the output has the id, with the same text and settings."""
 
-    show_documents: int = Field(default=0, ge=0)
+    show_documents: int = Field(default=0, ge=0, le=MOST_ROWS)
     """How many documents with entities, or an error, to print at the end; and how many documents
     `preview` shows, instead of ten."""
 

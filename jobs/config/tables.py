@@ -11,8 +11,14 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties
-from spark_entities.jobs.config.sections import Section, check_needs, check_written
+from spark_entities.jobs.config.secrets import CREDENTIALS_IN_URL, Properties, check_path
+from spark_entities.jobs.config.sections import (
+    MOST_ROWS,
+    Section,
+    check_distinct,
+    check_needs,
+    check_written,
+)
 from spark_entities.udfs.errors import ConfigError
 
 PARQUET, JSON, CSV, JDBC = "parquet", "json", "csv", "jdbc"
@@ -51,13 +57,13 @@ class InputSection(Section):
     columns: list[str] | None = None
     """Columns that the result has of the input; all when absent."""
 
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, le=MOST_ROWS)
     """Classify no more documents than so many; which, Spark chooses."""
 
-    max_files_per_batch: int = Field(default=1000, ge=1)
+    max_files_per_batch: int = Field(default=1000, ge=1, le=MOST_ROWS)
     """Files of one batch, with `run.mode: incremental`; a batch is published as a whole."""
 
-    min_partitions: int | None = Field(default=None, ge=1)
+    min_partitions: int | None = Field(default=None, ge=1, le=1_000_000)
     """Spread an input of fewer partitions over so many; when absent, one that leaves slots idle."""
 
     @property
@@ -71,15 +77,19 @@ class InputSection(Section):
         return "input.text_columns" if self.text_columns else "input.text_column"
 
     @model_validator(mode="after")
+    def _check_path(self) -> InputSection:
+        check_path("input.path", self.path)
+        return self
+
+    @model_validator(mode="after")
     def _check_columns(self) -> InputSection:
         if self.text_columns and "text_column" in self.model_fields_set:
             raise ConfigError(
                 f"input.text_column={self.text_column!r} and input.text_columns="
                 f"{self.text_columns}: leave one of them out."
             )
-        twice = {name for name in self.text_columns if self.text_columns.count(name) > 1}
-        if twice:
-            raise ConfigError(f"input.text_columns names {', '.join(sorted(twice))} twice.")
+        check_distinct("input.text_columns", self.text_columns)
+        check_distinct("input.columns", self.columns or ())
         return self
 
     @model_validator(mode="after")
@@ -139,10 +149,13 @@ class OutputSection(Section):
     def _check_paths(self) -> OutputSection:
         check_written("output.path", self.path)
         check_written("output.staging_path", self.staging_path)
+        check_distinct("output.partition_by", self.partition_by)
         return self
 
     @model_validator(mode="after")
     def _check_place(self) -> OutputSection:
+        if any(name.lower() == "path" for name in self.options):
+            raise ConfigError("output.options names a path. Set output.path in its place.")
         if self.format in _PLAIN_FORMATS:
             raise ConfigError(
                 f"output.format={self.format!r} has no transactions, so that a run that dies would "

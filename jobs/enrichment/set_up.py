@@ -21,6 +21,7 @@ from spark_entities.jobs.spark.preflight import (
     own_properties,
     session_properties,
 )
+from spark_entities.jobs.spark.properties import SparkProperties
 from spark_entities.jobs.spark.session import make_session
 from spark_entities.jobs.spark.trial import try_model
 from spark_entities.jobs.tables.columns import check_columns
@@ -73,7 +74,9 @@ def set_up(
 def check_setup(config: EnrichConfig | EvaluateConfig) -> Checkpoint:
     """Find the model, and hold what is configured of Spark against it; no session is needed."""
     checkpoint = check_model(config)
-    check_settings(own_properties(config.spark), checkpoint, config.spark.allow)
+    own = own_properties(config.spark)
+    SparkProperties(own).check_start()
+    check_settings(own, checkpoint, config.spark.allow)
     return checkpoint
 
 

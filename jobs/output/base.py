@@ -21,7 +21,9 @@ from spark_entities.jobs.config import OutputSection
 from spark_entities.jobs.output.filesystem import FileSystem
 from spark_entities.jobs.output.lock import Lock, hold
 from spark_entities.jobs.output.run_record import RunRecord
+from spark_entities.jobs.tables.columns import quoted_path
 from spark_entities.jobs.tables.result_columns import ResultColumns
+from spark_entities.udfs.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,15 @@ class Output(ABC):
     @abstractmethod
     def check(self) -> None:
         """Refuse an output that stands already, where the mode does not allow it."""
+
+    def check_database(self) -> None:
+        """Refuse the name of a table in a database that is not in the catalog."""
+        database = (self.section.table or "").rpartition(".")[0]
+        if database and not self.spark.catalog.databaseExists(quoted_path(database)):
+            raise ConfigError(
+                f"output.table={self.section.table!r}: the catalog has no database {database}. "
+                f"Create it, or name another."
+            )
 
     @abstractmethod
     def stands(self) -> bool:

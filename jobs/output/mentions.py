@@ -109,8 +109,9 @@ def check_layout(schema: T.StructType, config: EnrichConfig) -> None:
             )
     for name in config.output.partition_by:
         _check_partition(schema, config, name)
-    if config.output.layout == MENTIONS:
+    if config.input.id_column is not None:
         check_column(schema, config.input, "input.id_column", config.input.id_column)
+    if config.output.layout == MENTIONS:
         kept = kept_columns(config.output, config.input.id_column)
         taken = _OF_MENTIONS | ({_OF_COLUMN} if config.input.text_columns else set())
         nested = [name for name in kept if isinstance(schema[name].dataType, _NOT_IN_CSV)]
@@ -144,7 +145,8 @@ def _has_interval(kind: T.DataType) -> bool:
 def _check_partition(schema: T.StructType, config: EnrichConfig, name: str) -> None:
     check_column(schema, config.input, "output.partition_by", name)
     kind, is_text = schema[name].dataType, name in config.input.texts
-    if is_text or not isinstance(kind, _PARTS):
+    is_collated = isinstance(kind, T.StringType) and not kind.isUTF8BinaryCollation()
+    if is_text or is_collated or not isinstance(kind, _PARTS):
         raise ConfigError(
             f"output.partition_by names {name!r}, a column of type {kind.simpleString()}"
             f"{' with the texts' if is_text else ''}. Its values name folders: choose "

@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql.types import StructType
 
-from spark_entities.jobs.config import FILES, JDBC, MENTIONS, OutputSection
+from spark_entities.jobs.config import (
+    FILES,
+    JDBC,
+    MENTIONS,
+    PARQUET,
+    OutputSection,
+    resolve_secrets,
+)
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.databases import DatabaseTable
 from spark_entities.jobs.output.filesystem import FileSystem
@@ -144,7 +151,8 @@ def _write(
 
 
 def _writer(df: DataFrame, section: OutputSection) -> DataFrameWriter:
-    return df.write.option("compression", section.compression)
+    options = section.options if section.format == PARQUET else {}  # else of where it goes to then
+    return df.write.options(**resolve_secrets(options)).option("compression", section.compression)
 
 
 def check_schema(planned: StructType, written: StructType) -> None:

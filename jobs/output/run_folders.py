@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 
 from spark_entities.jobs.output.base import Output
 from spark_entities.jobs.output.run_record import PAGE, RECORD, RunRecord
+from spark_entities.jobs.output.text_files import TEXTS, check_options
 from spark_entities.jobs.tables.columns import quoted_path
 from spark_entities.udfs.errors import ConfigError, PublishError
 
@@ -100,6 +101,9 @@ class RunFolders(Output):
     def check(self) -> None:
         """Refuse an output that stands already, where the mode does not allow it."""
         section, path = self.section, self.section.path
+        self.check_database()
+        if section.format in TEXTS:
+            check_options(self.spark, section)
         names = [name for name in self.files.children(self._standing()) if name[0] not in "_."]
         if section.mode == "error" and self.stands():
             raise ConfigError(

@@ -6,13 +6,15 @@ Must not import: torch, transformers. Needs classic Spark.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spark_entities.jobs.config import CSV, JSON, OutputSection, resolve_secrets
-from spark_entities.udfs.errors import PublishError
+from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
+from spark_entities.udfs.errors import ConfigError, PublishError
 
 TEXTS: Mapping[str, Mapping[str, str]] = {
     JSON: {"ignoreNullFields": "false"},
@@ -24,6 +26,28 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Formats of text, and what Spark's writers are told so that each row has all, as it is."""
+
+
+_LINES: Mapping[str, Callable[[Column, dict[str, str]], Column]] = {JSON: F.to_json, CSV: F.to_csv}
+
+
+def check_options(spark: SparkSession, section: OutputSection) -> None:
+    """Refuse options that Spark writes no text by: a constant is tried, by the driver alone.
+
+    Raises:
+        ConfigError: naming the option.
+
+    """
+    constant = spark.sql("SELECT 1 AS n")
+    for name, value in resolve_secrets(section.options).items():
+        options = {**TEXTS[section.format], name: value}
+        try:
+            constant.select(_LINES[section.format](F.struct("n"), options)).collect()
+        except SPARK_ERRORS as error:
+            raise ConfigError(
+                f"output.options.{name} is none that Spark writes {section.format} by "
+                f"({name_error(error)}). Set it otherwise, or leave it out."
+            ) from None
 
 
 def write_text(

@@ -13,7 +13,10 @@ from pyspark.sql import functions as F
 
 from spark_entities.jobs.config import resolve_secrets
 from spark_entities.jobs.output.base import Output
+from spark_entities.jobs.spark.errors import SPARK_ERRORS, name_error
 from spark_entities.udfs.errors import ConfigError, PublishError
+
+_NO_SOURCE = "ClassNotFoundException"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +38,25 @@ class TransactionalTable(Output):
         return self.name if run_id is None else f"{self.name}, {self.run_folder(run_id)}"
 
     def check(self) -> None:
-        """Refuse a table that stands already, where the mode does not allow it."""
+        """Refuse a format that Spark lacks, or a table that stands, where the mode forbids it."""
+        self._check_format()
+        self.check_database()
         if self.section.mode == "error" and self.stands():
             raise ConfigError(
                 f"output.{'table' if self.section.table else 'path'}={self.name!r} exists and "
                 f"output.mode is 'error'. Set output.mode to 'append' or 'overwrite'."
             )
+
+    def _check_format(self) -> None:
+        """Refuse a format of which Spark has no data source; that no table stands is no matter."""
+        try:
+            self.spark.read.format(self.section.format).load(self.path)
+        except SPARK_ERRORS as error:
+            if name_error(error) == _NO_SOURCE:
+                raise ConfigError(
+                    f"output.format={self.section.format!r} is none that this Spark knows. Check "
+                    f"the name; or have spark.jars, or spark.jars.packages, bring its jar."
+                ) from None
 
     def put_in_place(self, staging: str, run_id: str) -> None:
         """Write what was staged once more, in one transaction."""

@@ -26,7 +26,7 @@ from spark_entities.jobs.report.content import Content
 from spark_entities.jobs.report.figures import bars, columns, count, duration, plain, short
 from spark_entities.jobs.report.marks import parts
 from spark_entities.jobs.report.terminal import describe_devices
-from spark_entities.jobs.tables.columns import quoted
+from spark_entities.jobs.tables.columns import quoted, quoted_path
 from spark_entities.jobs.tables.result_columns import ResultColumns
 from spark_entities.udfs.core.results import SCORE_CLASSES
 
@@ -79,7 +79,7 @@ def make_page(
         power=_power(summary.start_seconds + summary.work_seconds, config.report),
         query=query(record, config),
         samples=[(sample.id, list(parts(sample))) for sample in content.samples],
-        colours={name: colours[group] for name, group in group_of.items()},
+        colours={name: colours[group] for name, group in group_of.items() if group in colours},
         made=_made(record, summary, config),
     )
 
@@ -130,11 +130,12 @@ def query(record: RunRecord, config: EnrichConfig) -> str | None:
     if output.format == CSV:
         return None
     names = ResultColumns.of(config, ())
-    source = output.table or f"{output.format}.{quoted(str(output.path))}"
+    table, path = output.table, quoted(str(output.path))
+    source = f"{output.format}.{path}" if table is None else quoted_path(table)
     key = "entity" if config.classify.aggregation_strategy == "none" else "entity_group"
     rows = f"{source}\n  WHERE {names.run} = '{record.run}'"
     if output.layout != MENTIONS:
-        rows = f"(\n  SELECT inline({names.texts[0].entities}) FROM {rows}\n)"
+        rows = f"(\n  SELECT inline({quoted(names.texts[0].entities)}) FROM {rows}\n)"
     return (
         f"SELECT {key}, word, count(*) AS mentions\nFROM {rows}\n"
         f"GROUP BY {key}, word ORDER BY mentions DESC LIMIT 20"

@@ -31,6 +31,7 @@ _COLOURS = ("bold cyan", "bold magenta", "bold green", "bold yellow", "bold blue
 _SHOWN_CHARS = 300
 _SHOWN_ENTITIES = 8
 _PLAIN_WIDTH = 110  # columns, where the output is no terminal
+_CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {9, 10}, "\ufffd") | {13: " "}
 
 Entity = Mapping[str, Any]  # with the keys of a result's entities
 
@@ -184,7 +185,7 @@ def _beginning(shown: Shown, colours: _Colours) -> Text:
     if shown.text is None:
         return Text("null", style="dim italic")
     is_cut = len(shown.text) > _SHOWN_CHARS
-    text = Text(shown.text[:_SHOWN_CHARS] + ("…" if is_cut else ""))
+    text = Text(_printable(shown.text[:_SHOWN_CHARS]) + ("…" if is_cut else ""))
     for start, end, name in places((shown.entities if shown.marks is None else shown.marks) or []):
         text.stylize(colours[name], start, min(end, _SHOWN_CHARS))
     return text
@@ -197,8 +198,17 @@ def _mentions(shown: Shown, colours: _Colours) -> Text:
     lines = []
     first = entities[:_SHOWN_ENTITIES]
     for entity, (start, end, name) in zip(first, places(first), strict=True):
-        word, place = " ".join(entity["word"].split()), f"[{start}, {end})"
+        word, place = _printable(" ".join(entity["word"].split())), f"[{start}, {end})"
         lines.append(Text.assemble(word, " ", (name, colours[name]), " ", (place, "dim")))
     if len(entities) > _SHOWN_ENTITIES:
         lines.append(Text(f"and {len(entities) - _SHOWN_ENTITIES} more", style="dim"))
     return Text("\n").join(lines)
+
+
+def _printable(text: str) -> str:
+    r"""Put U+FFFD in the place of what a terminal would take for a command, character by character.
+
+    >>> _printable("Emma\x1b[2J")
+    'Emma�[2J'
+    """
+    return text.translate(_CONTROLS)

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
 from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
 
 from spark_entities.jobs.spark.phases import is_live
+from spark_entities.udfs.errors import ConfigError
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 _OPTIONS = "SPARK_SUBMIT_OPTS"  # they stand before all others, so that log4j goes by those
@@ -27,12 +29,23 @@ _OF_NO_USE = "WARNING: Using incubator modules: jdk.incubator.vector"  # there i
 
 
 def start_java(conf: SparkConf) -> None:
-    """Start Java, unless it runs; it logs errors alone where nobody has configured its log."""
+    """Start Java, unless it runs; it logs errors alone where nobody has configured its log.
+
+    Raises:
+        ConfigError: if it does not start with these settings.
+
+    """
     if SparkContext._gateway is not None:
         return
     with _quiet_log(), _standard_error() as stderr:
         streams = {} if stderr is None else {"stderr": stderr}
-        gateway = launch_gateway(conf, streams)  # type: ignore[no-untyped-call]
+        try:
+            gateway = launch_gateway(conf, streams)  # type: ignore[no-untyped-call]
+        except PySparkRuntimeError:
+            raise ConfigError(
+                "Java does not start, and says why above. Check the memory and Java's options in "
+                "spark.config, and JAVA_HOME."
+            ) from None
     SparkContext._ensure_initialized(gateway=gateway)
 
 

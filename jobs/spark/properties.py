@@ -16,6 +16,11 @@ GPUS = "spark.executor.resource.gpu.amount"
 TASK_CPUS = "spark.task.cpus"
 TASK_GPUS = "spark.task.resource.gpu.amount"
 
+_MASTERS = (
+    r"local(\[([1-9]\d*|\*)\s*(,\s*\d+\s*)?\])?|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
+    r"|yarn|\w+://.+"
+)
+_MEMORY = "spark.driver.memory", "spark.executor.memory"  # that Java starts with
 _SHIFTS = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -35,6 +40,16 @@ class SparkProperties:
 
     def __contains__(self, key: str) -> bool:
         return key in self._properties
+
+    def check_start(self) -> None:
+        """Refuse a master and sizes by which Spark does not start."""
+        if self.master and not re.fullmatch(_MASTERS, self.master):
+            raise ConfigError(
+                f"spark.master={self.master} is none that Spark knows. Set it to local[2] or "
+                f"local[*], yarn, or an address such as spark://host:7077."
+            )
+        for key in _MEMORY:
+            self.size(key, 0, "m")
 
     def number(self, key: str, default: float) -> float:
         """Read a number that is not negative."""

@@ -56,6 +56,11 @@ def check_input(section: InputSection) -> None:
         raise ConfigError(
             f"input.path={section.path!r}, input.table={section.table!r}: give exactly one of them."
         )
+    if given.get("mode") == "dropmalformed":
+        raise ConfigError(
+            "input.options.mode='DROPMALFORMED' loses the rows that have a field which cannot be "
+            "read. Leave it out: such fields are null then, and every row stays."
+        )
     resolve_secrets(section.options)
 
 

@@ -9,15 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark import SparkContext
+from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
 from spark_entities.jobs import check, command, enrich
 from spark_entities.jobs.output import lock
 from spark_entities.jobs.output.filesystem import FileSystem
+from spark_entities.jobs.spark import java
 from spark_entities.udfs.checkpoint import BUNDLED_FOLDER
 from tests.support.ledger import Ledger
 
@@ -93,6 +97,23 @@ def write_parquet(**columns: pa.Array) -> Stands:
 def make_view(spark: SparkSession) -> None:
     view = spark.sql("SELECT 'Emma.' AS text, make_interval(1, 2, 3) AS every")
     view.createOrReplaceTempView("intervals")
+
+
+def make_collated(spark: SparkSession) -> None:
+    view = spark.sql("SELECT 'Emma.' AS text, 'nl' COLLATE UNICODE AS lang")
+    view.createOrReplaceTempView("collated")
+
+
+@contextmanager
+def without_java() -> Iterator[None]:
+    """No Java runs, and none starts."""
+    ended = PySparkRuntimeError(errorClass="JAVA_GATEWAY_EXITED", messageParameters={})
+    fails = mock.Mock(side_effect=ended)
+    with (
+        mock.patch.object(java, "launch_gateway", fails),
+        mock.patch.object(SparkContext, "_gateway", None),
+    ):
+        yield
 
 
 def change_header(folder: Path) -> None:
@@ -230,6 +251,15 @@ CASES = {
     "a secret of the output": Case(
         "refers to nothing", "--output.options", '{{"password": "env:NO_SUCH"}}'
     ),
+    "a master that is none": Case("spark.master=lokal[2] is none", "--spark.master", "lokal[2]"),
+    "memory that is no size": Case(
+        "spark.driver.memory=lots is not a size",
+        *("--spark.config", '{{"spark.driver.memory": "lots"}}'),
+    ),
+    "a Java that does not start": Case(
+        "Java does not start, and says why above",
+        stands=lambda folder, spark: without_java(),
+    ),
     "a preflight error": Case(
         "[no-worker-reuse]", "--spark.config", '{{"spark.python.worker.reuse": "false"}}'
     ),
@@ -354,6 +384,12 @@ CASES = {
         *("--output.mode", "append", "--input.text_columns", "text,more"),
         stands=publish_of_one_column,
     ),
+    "parts by strings that are compared in their own way": Case(
+        "output.partition_by names 'lang', a column of type string collate UNICODE. Its values",
+        *("--input.path", "", "--input.table", "collated", "--output.partition_by", "lang"),
+        stands=lambda folder, spark: make_collated(spark),
+    ),
+    "no ids of documents": Case("'key' is not a column", "--input.id_column", "key"),
     "no ids": Case("input.id_column='key' is not a column", *MENTIONS, "key"),
     "ids called as a mention's": Case(
         "would stand beside those of a mention",
@@ -372,6 +408,10 @@ CASES = {
     ),
     "errors that would quote a record": Case(
         "Spark's error quotes the record", "--input.options", '{{"MODE": "failFast"}}'
+    ),
+    "records that would be lost": Case(
+        "input.options.mode='DROPMALFORMED' loses the rows",
+        *("--input.options", '{{"mode": "dropMalformed"}}'),
     ),
     "a header that is none": Case(
         "Its columns: 2, whose names are not told",
@@ -478,8 +518,27 @@ CASES = {
     "a table elsewhere": Case(
         "is there already, and lies in", "--output.table", "elsewhere", stands=stand_by_table
     ),
+    "a table in no database": Case(
+        "output.table='nodb.t1': the catalog has no database nodb", "--output.table", "nodb.t1"
+    ),
+    "a table in no catalog": Case(
+        "the catalog has no database nocat.db",
+        *("--output.table", "nocat.db.t1", "--output.format", "ledger"),
+        stands=lambda folder, spark: spark.dataSource.register(Ledger),
+    ),
     "a table that stands": Case(
         "exists and output.mode is 'error'", "--output.format", "ledger", stands=stand_by_ledger
+    ),
+    "a format that is none": Case(
+        "output.format='detla' is none that this Spark knows", "--output.format", "detla"
+    ),
+    "an option that is none of CSV": Case(
+        "output.options.sep is none that Spark writes csv by (IllegalArgumentException)",
+        *(*MENTIONS, "id", "--output.format", "csv", "--output.options", '{{"sep": ""}}'),
+    ),
+    "an option that is none of JSON": Case(
+        "output.options.encoding is none that Spark writes json by (INVALID_PARAMETER_VALUE.",
+        *("--output.format", "json", "--output.options", '{{"encoding": "xyz"}}'),
     ),
     "no database": Case(
         "the database cannot be reached", *INTO_DATABASE, '{{"url": "jdbc:derby:memory:none"}}'

@@ -234,6 +234,12 @@ def test_an_output_that_cannot_be_published_whole_is_refused(enrich, capsys, fla
     assert message in capsys.readouterr().err
 
 
+def test_parquet_is_written_by_its_options(enrich, tmp_path):
+    options = ["--output.options", '{"maxRecordsPerFile": 1}']
+    assert enrich("--output.path", str(tmp_path / "out"), *options) == 0
+    assert len([*(tmp_path / "out").rglob("*.parquet")]) == 2
+
+
 @pytest.mark.parametrize("flags", [[], ["--output.compression", "gzip"]])
 def test_json_lines_hold_what_the_engine_found(spark, tmp_path, flags):
     source = tmp_path / "in.json"

@@ -64,7 +64,8 @@ def test_a_page_that_cannot_be_made_costs_no_run(spark, tmp_path, source, monkey
     monkeypatch.setattr(enrich, "make_page", fail)
     config = EnrichConfig(input=source, output={"path": str(tmp_path / "out")})
     with caplog.at_level(logging.WARNING):
-        assert run(spark, config).documents == 4
+        summary = run(spark, config)
+    assert (summary.documents, summary.page) == (4, None)  # nor is one named
     assert "No report could be made of the run (KeyError)" in caplog.text
     assert SENTINEL not in caplog.text
     assert not [*(tmp_path / "out").rglob("*.html")]

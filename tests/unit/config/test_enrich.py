@@ -86,6 +86,15 @@ def test_sections_that_go_together_are_taken(given):
             "input.text_column='a' and input.text_columns=['a', 'b']: leave one",
         ),
         (NOTHING, {"input.text_columns": "a,b,a"}, "input.text_columns names a twice"),
+        (NOTHING, {"input.columns": "a,b,a,b"}, "input.columns names a, b twice. Name it once."),
+        (NOTHING, {"output.partition_by": "day,day"}, "output.partition_by names day twice"),
+        (NOTHING, {"input.limit": "3000000000"}, "input.limit='3000000000' is refused"),
+        (NOTHING, {"input.min_partitions": "3000000000"}, "input.min_partitions='3000000000' is"),
+        (
+            MENTIONS,
+            {"input.id_column": "text", "output.drop_text": "true"},
+            "input.id_column='text' holds texts, which output.drop_text leaves out",
+        ),
         (
             {"input.text_columns": "title,source.name", "run.show_documents": "1"},
             {"input.columns": "title"},

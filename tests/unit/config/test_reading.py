@@ -2,7 +2,13 @@ import pickle
 
 import pytest
 
-from spark_entities.jobs.config import EnrichConfig, InputSection, known_keys, read_config
+from spark_entities.jobs.config import (
+    EnrichConfig,
+    EvaluateConfig,
+    InputSection,
+    known_keys,
+    read_config,
+)
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ClassifyOptions
 
@@ -30,10 +36,75 @@ def test_maps_of_all_sources_are_joined_key_by_key(tmp_path, monkeypatch):
     assert config.input.options == {"a": "yaml", "b": "environment", "c": "flag"}
 
 
+def test_properties_stand_in_yaml_as_people_write_them(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        "input: {options: {header: true, sep: ;}}\n"
+        "spark: {config: {spark.task.cpus: 2, spark.executor.memoryOverheadFactor: 0.2}}"
+    )
+    config = read_config(["--config", str(path)])
+    assert config.input.options == {"header": "true", "sep": ";"}
+    assert [*config.spark.config.values()] == ["2", "0.2"]
+
+
+def test_the_configuration_of_this_machine_leaves_the_columns_of_texts_open():
+    flags = ["--config", "conf/local.yaml", "--input.text_columns", "title,body"]
+    assert read_config(flags).input.texts == ["title", "body"]
+
+
 def test_what_is_read_is_what_could_be_written_in_python():
     config = read_config(["--input.path", "articles"])
     assert type(config) is EnrichConfig
     assert pickle.loads(pickle.dumps(config)) == EnrichConfig(input=InputSection(path="articles"))
+
+
+@pytest.mark.parametrize("given", ["PER,LOC", "PER, LOC", '["PER", "LOC"]'])
+def test_a_list_of_the_environment_is_as_in_flags_or_json(monkeypatch, given):
+    monkeypatch.setenv("SPARK_ENTITIES__REDACT__GROUPS", given)
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__LABELS", given)
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__MIN_SCORE", ".5")
+    config = read_config([])
+    assert config.redact.groups == [*config.classify.labels] == ["PER", "LOC"]
+    assert config.classify.min_score == 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("REDACT__GROUPS", '["PER"', r"redact\.groups='\[\"PER\"' is refused: .* valid list"),
+        ("CLASSIFY__LABELS", '["PER"', r"classify\.labels='\[\"PER\"' is refused: .*tuple"),
+        ("GOLD__RENAME", "GPE", r"gold\.rename='GPE' is refused: .* valid dictionary"),
+        ("GOLD", "", r"gold='' is refused: .* valid dictionary"),
+        ("GOLD", "gold.tsv", r"gold='gold\.tsv' is refused: .* valid dictionary"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_refused_by_its_key(monkeypatch, name, value, message):
+    monkeypatch.setenv(f"SPARK_ENTITIES__{name}", value)
+    with pytest.raises(ConfigError, match=message):
+        read_config([], EvaluateConfig if "GOLD" in name else EnrichConfig)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("REDACTION__GROUPS", r"redact\.groups"),
+        ("OUTPT__DROP_TEXT", r"output\.drop_text"),
+        ("REDACT_GROUPS", r"redact\.groups"),
+        ("GOLDEN__PATH", r"gold\.path"),
+    ],
+)
+def test_a_variable_of_no_section_is_refused(monkeypatch, name, meant):
+    monkeypatch.setenv(f"SPARK_ENTITIES__{name}", "true")
+    wanted = rf"SPARK_ENTITIES__{name}: .* is an unknown key\. Did you mean {meant}\?"
+    with pytest.raises(ConfigError, match=wanted):
+        read_config([])
+
+
+def test_one_environment_serves_several_programs(monkeypatch):
+    monkeypatch.setenv("SPARK_ENTITIES__GOLD__PATH", "gold.tsv")
+    monkeypatch.setenv("SPARK_ENTITIES__PLAN__SAMPLE", "7")
+    monkeypatch.setenv("SPARK_ENTITIES__CLASSIFY__STRIDE", "8")
+    assert read_config([]).classify.stride == 8
 
 
 @pytest.mark.parametrize(

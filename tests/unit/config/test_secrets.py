@@ -3,6 +3,7 @@ import re
 import pytest
 
 from spark_entities.jobs.config import REDACTED, is_secret, read_config, resolve_secrets
+from spark_entities.jobs.config.secrets import read_reference
 from spark_entities.udfs.errors import ConfigError
 
 SECRETS = [
@@ -92,10 +93,49 @@ def test_a_secret_that_is_not_there_is_refused(reference):
         resolve_secrets({"pwd": reference})
 
 
+def test_a_secret_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff" * 32)
+    with pytest.raises(ConfigError, match=r"redact\.key=file:.* refers to a file that is no text"):
+        read_reference("redact.key", f"file:{tmp_path}/key")
+
+
 def test_an_environment_variable_is_referred_to_by_any_key(monkeypatch):
     monkeypatch.setenv("AZ", "hunter2")
     given = {"fs.azure.account.of.ours": "env:AZ", "spark.files": "file:/opt/words.txt"}
     assert resolve_secrets(given) == given | {"fs.azure.account.of.ours": "hunter2"}
+
+
+@pytest.mark.parametrize("value", ["12345678901234567890", '["sesame, open yourself"]'])
+def test_a_key_of_another_type_is_not_repeated(tmp_path, value):
+    (tmp_path / "job.yaml").write_text(f"redact: {{groups: [PER], key: {value}}}")
+    with pytest.raises(ConfigError, match=r"redact\.key=… is refused: .* valid string"):
+        read_config(["--config", str(tmp_path / "job.yaml")])
+
+
+@pytest.mark.parametrize("path", ["s3a://AKIA:hunter2@ours/in", "s3a://AKIA:hun/ter2@ours/in"])
+@pytest.mark.parametrize("key", ["input.path", "output.path", "output.staging_path"])
+def test_a_path_with_a_password_is_refused_and_not_repeated(key, path):
+    with pytest.raises(ConfigError, match=f"{key}=… holds a password.* env:NAME") as refused:
+        read_config([f"--{key}", path])
+    assert "ter2" not in str(refused.value)
+
+
+def test_a_list_of_paths_with_passwords_is_not_repeated(tmp_path):
+    (tmp_path / "job.yaml").write_text("input: {path: ['s3a://AKIA:hunter2@ours/in']}")
+    with pytest.raises(ConfigError, match=r"input\.path=… is refused: .* valid string"):
+        read_config(["--config", str(tmp_path / "job.yaml")])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "abfss://files@account.dfs.core.windows.net/in",
+        "hdfs://node:8020/user/me@home",
+        "/home/me@home:in/x@y",
+    ],
+)
+def test_a_path_with_other_names_before_an_at_sign_is_taken(path):
+    assert read_config(["--input.path", path]).input.path == path
 
 
 @pytest.mark.fault("a secret in a file that is no YAML", "brackets, quotes, marks left open")

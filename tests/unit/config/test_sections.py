@@ -28,6 +28,7 @@ def test_sections_take_the_options_of_the_engine():
         ("file:///", "is the root of a file system"),
         ("hdfs://host:8020/", "is the root of a file system"),
         ("s3a://bucket", "is the root of a file system"),
+        ("out/2024-01-01T10:00:00", "has a colon in its last part"),
     ],
 )
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_a_path_that_would_be_taken_for_something_else_is_refused(path, reason, 
 
 @pytest.mark.parametrize(
     "path",
-    ["out", "/a/b.c-d", "file:///x", "s3a://b/o", "o.staging", "/a/x.staging-b/o"],
+    ["out", "/a/b.c-d", "file:///x", "file:/10:00/x", "s3a://b/o", "o.staging", "/a/x.staging-b/o"],
 )
 def test_other_paths_may_be_written_to(path):
     assert read_config(["--output.path", path]).output.path == path

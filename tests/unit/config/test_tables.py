@@ -91,3 +91,8 @@ def test_an_output_that_is_no_table_of_a_database_is_refused(key, value, message
 def test_an_output_in_a_database_is_taken():
     flags = [(f"--{k}", v if isinstance(v, str) else json.dumps(v)) for k, v in WRITTEN.items()]
     assert read_config([part for flag in flags for part in flag]).output.table == "mentions"
+
+
+def test_the_options_of_an_output_name_no_path():
+    message = refused({"output.path": "out", "output.options": {"Path": "elsewhere"}})
+    assert message == "output.options names a path. Set output.path in its place."

@@ -158,6 +158,14 @@ def test_names_and_documents_are_there_when_they_are_asked_for():
     assert "This page holds no text" in make().text
 
 
+def test_the_page_of_a_run_that_keeps_some_groups_colours_these():
+    run = summary(entities={"LOC": 1})
+    config, sample = EnrichConfig(), Sample(text="Londen", entities=[(0, 6, "LOC")])
+    content, groups = Content(samples=[sample]), {"PER": "PER", "LOC": "LOC"}
+    page = Page(make_page(run, RunRecord(run=run.run_id), None, config, content, groups))
+    assert [a["class"] for tag, a in page.elements if tag == "mark"] == ["c0"]
+
+
 def test_columns_stand_for_the_classes_that_have_documents():
     counts = [0, 2, 0, 8] + [0] * (len(LENGTH_EDGES) - 4)
     page = make(lengths=counts)
@@ -189,6 +197,17 @@ def test_settings_that_are_not_the_defaults_are_told_but_none_that_may_hold_addr
     assert "input.text_column" not in text
     assert "None" not in text
     assert "geheim" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"input": {"text_columns": ["full text", "title"]}}, "inline(`full text_entities`)"),
+        ({"output": {"path": "out", "table": "news.t-1"}}, "FROM `news`.`t-1`"),
+    ],
+)
+def test_names_in_the_query_of_a_page_are_quoted(given, told):
+    assert told in make(config=EnrichConfig(**given)).text
 
 
 def test_a_page_that_cannot_be_saved_costs_no_run(tmp_path, caplog):

@@ -1,5 +1,7 @@
 """Spark's properties: how numbers, sizes and switches are read, and what is refused."""
 
+import re
+
 import pytest
 
 from spark_entities.jobs.spark.properties import (
@@ -55,3 +57,34 @@ def test_what_is_not_set_is_the_default():
 )
 def test_local_mode_is_told_by_the_master(master, is_local):
     assert SparkProperties({"spark.master": master}).is_local is is_local
+
+
+@pytest.mark.parametrize("master", ["lokal[2]", "local[x]", "local[0]", "local[2", "host:7077"])
+def test_a_master_that_spark_does_not_know_is_refused(master):
+    with pytest.raises(ConfigError, match=rf"spark\.master={re.escape(master)} is none that Spark"):
+        SparkProperties({"spark.master": master}).check_start()
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        "local",
+        "local[2]",
+        "local[*]",
+        "local[*, 4]",
+        "local-cluster[2,1,1024]",
+        "yarn",
+        "spark://a:7077,b:7077",
+        "k8s://https://host:443",
+        "sc://host",
+        "",
+    ],
+)
+def test_a_master_that_spark_knows_is_taken(master):
+    SparkProperties({"spark.master": master, "spark.driver.memory": "2g"}).check_start()
+
+
+@pytest.mark.parametrize("key", ["spark.driver.memory", "spark.executor.memory"])
+def test_memory_that_java_cannot_start_with_is_refused(key):
+    with pytest.raises(ConfigError, match=rf"{re.escape(key)}=lots is not a size"):
+        SparkProperties({key: "lots"}).check_start()
