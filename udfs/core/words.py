@@ -225,7 +225,7 @@ class _Characters:
         starts = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
         return starts, np.maximum(_last_where(visible)[offsets[:, 1]], starts)
 
-    def with_marks(self, ends: Ints) -> _Places:
+    def with_marks(self, ends: Ints | _Places) -> _Places:
         """Move ends of words behind the marks of their last letters."""
         return _next_where(~self.extends)[ends]
 
