@@ -77,9 +77,6 @@ class Training(Section):
     broken_encoding: float = Field(default=0.0, ge=0, le=1)
     """Share of the texts that are read as if their UTF-8 were Latin-1: `Ã«` for `ë`."""
 
-    lone_names: float = Field(default=0.0, ge=0, le=1)
-    """Share of the sentences, and of texts' ends, before which a name stands, like a headline."""
-
     shifted_positions: float = Field(default=0.0, ge=0, le=1)
     """Share of the windows that are read as if they stood anywhere in a longer one.
 
@@ -165,11 +162,6 @@ class Recipe(Section):
             raise ConfigError(
                 "outside names words that are no entity, and tags have no label for that. Leave "
                 "outside out."
-            )
-        if self.training.lone_names and not self.types:
-            raise ConfigError(
-                f"training.lone_names={self.training.lone_names}: tags have no names. Leave "
-                f"training.lone_names out."
             )
         if any(corpus.allow for corpus in self.development):
             raise ConfigError(

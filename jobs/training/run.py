@@ -23,7 +23,7 @@ from spark_entities.jobs.training.network import Trainee, load_trainee, save_hal
 from spark_entities.jobs.training.recipe import Recipe, Training
 from spark_entities.jobs.training.state import StateFile, Weights, fingerprint
 from spark_entities.jobs.training.steps import Process, plan_steps
-from spark_entities.jobs.training.texts import CorporaRead, LabelSets, read_names, read_texts
+from spark_entities.jobs.training.texts import CorporaRead, LabelSets, read_texts
 from spark_entities.udfs.errors import ConfigError
 from spark_entities.udfs.options import ModelOptions
 
@@ -93,7 +93,7 @@ def run_training(order: Order, process: Process) -> None:
         outcome = Outcome(
             name=order.output.name,
             base=trainee.name if "@" in trainee.name else f"`{Path(trainee.name).name}`",
-            sizes=_sizes(_read(order, sets, options.model_copy(update={"lone_names": 0.0}))),
+            sizes=_sizes(corpora),
             development_sizes=_sizes(development),
             runs=runs,
             averaged=averaged,
@@ -121,12 +121,9 @@ def _score(trainee: Trainee, weights: Weights, task: Task) -> dict[str, float]:
 
 def _read(order: Order, sets: LabelSets, options: Training) -> CorporaRead:
     rng, outside = random.Random(options.seed), frozenset(order.recipe.outside)
-    corpora, folder = order.recipe.corpora, order.corpora
-    named = corpora if options.lone_names else []
-    names = [name for corpus in named for name in read_names(corpus, folder, sets)]
     return [
-        (corpus, read_texts(corpus, folder, sets, options, rng, outside, names))
-        for corpus in corpora
+        (corpus, read_texts(corpus, order.corpora, sets, options, rng, outside))
+        for corpus in order.recipe.corpora
     ]
 
 

@@ -13,7 +13,7 @@ import random
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import chain, takewhile
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -44,15 +44,6 @@ class TaggedText:
     offsets: Ints  # (num_words, 2)
     tags: tuple[str, ...]  # in the model's terms
     targets: Ints  # (num_words,): indices into `LabelSets`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaggedWords:
-    """Words of a sentence; of each the tag it has in its corpus, and its target."""
-
-    words: tuple[str, ...]
-    tags: tuple[str, ...]  # in the model's terms
-    targets: tuple[int, ...]  # indices into `LabelSets`
 
 
 CorporaRead = Sequence[tuple[Corpus, Sequence[TaggedText]]]
@@ -184,26 +175,6 @@ def break_encoding(word: str) -> str:
     return word.encode().decode("latin-1")
 
 
-def read_names(corpus: Corpus, folder: Path, sets: LabelSets) -> Iterator[TaggedWords]:
-    """Yield the names of a corpus, those whose labels are known and that begin with a capital.
-
-    Raises:
-        ConfigError: if the file cannot be read, or holds nothing that the model could learn.
-
-    """
-    for sentence in _read_part(corpus, folder):
-        allowed = [allowed_labels(tag, corpus, sets.labels) for tag in sentence.tags]
-        tags = [next(iter(labels)) if len(labels) == 1 else OUTSIDE for labels in allowed]
-        starts = [place for place, tag in enumerate(tags) if tag[:2] == "B-"]
-        for start in starts:
-            inside = takewhile(lambda tag: tag[:2] == "I-", tags[start + 1 :])
-            known = (tags[start], *inside)
-            words = sentence.words[start : start + len(known)]
-            if words[0][0].isupper():
-                numbers = tuple(sets.number(frozenset([tag])) for tag in known)
-                yield TaggedWords(words=words, tags=known, targets=numbers)
-
-
 def read_texts(
     corpus: Corpus,
     folder: Path,
@@ -211,7 +182,6 @@ def read_texts(
     training: Training,
     rng: random.Random,
     outside: Collection[str] = (),
-    names: Sequence[TaggedWords] = (),
 ) -> list[TaggedText]:
     """Read a corpus as texts of neighbouring sentences, `repeat` times.
 
@@ -219,10 +189,9 @@ def read_texts(
         corpus: which file, and how its tags read.
         folder: where the file is.
         sets: where the sets of labels are numbered.
-        training: how long texts are, how many have a broken encoding, how many names stand alone.
-        rng: draws all three.
+        training: how long texts are, and how many have a broken encoding.
+        rng: draws both.
         outside: words that are no name where the corpus leaves it open.
-        names: those that may stand alone among sentences; of any corpus.
 
     Raises:
         ConfigError: if the file cannot be read, or holds nothing that the model could learn.
@@ -237,33 +206,25 @@ def read_texts(
     renamed = {tag: model_tag(tag, corpus, sets.labels) for tag in distinct}
 
     @cache
-    def tagged(sentence: Sentence) -> TaggedWords:
+    def targets(sentence: Sentence) -> list[int]:
         words = (
             frozenset([OUTSIDE]) if tag in is_open and word in outside else allowed[tag]
             for word, tag in zip(sentence.words, sentence.tags, strict=True)
         )
-        return TaggedWords(
-            words=sentence.words,
-            tags=tuple(renamed[tag] for tag in sentence.tags),
-            targets=tuple(map(sets.number, valid_labels(words))),
-        )
-
-    def lone_name() -> list[TaggedWords]:
-        return [rng.choice(names)] if names and rng.random() < training.lone_names else []
+        return [*map(sets.number, valid_labels(words))]
 
     texts = []
     for _ in range(corpus.repeat):
         for group in group_sentences(sentences, _sizes(training.max_sentences_per_text, rng)):
+            tags = chain.from_iterable(sentence.tags for sentence in group)
             spell = break_encoding if rng.random() < training.broken_encoding else str
-            parts = [*chain.from_iterable([*lone_name(), tagged(each)] for each in group)]
-            parts += lone_name()
-            text = join_texts([detokenise([*map(spell, part.words)]) for part in parts])
+            text = join_texts([detokenise([*map(spell, each.words)]) for each in group])
             texts.append(
                 TaggedText(
                     text=text.text,
                     offsets=np.array(text.offsets, dtype=np.int64),
-                    tags=tuple(chain.from_iterable(part.tags for part in parts)),
-                    targets=np.array([*chain.from_iterable(p.targets for p in parts)], np.int64),
+                    tags=tuple(renamed[tag] for tag in tags),
+                    targets=np.array([*chain.from_iterable(map(targets, group))], dtype=np.int64),
                 )
             )
     return texts

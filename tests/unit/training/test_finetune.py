@@ -1,7 +1,6 @@
 import json
 import math
 import random
-from collections import Counter
 from itertools import pairwise, product
 
 import numpy as np
@@ -21,7 +20,6 @@ from spark_entities.jobs.training.texts import (
     LabelSets,
     TaggedText,
     allowed_labels,
-    read_names,
     read_texts,
     valid_labels,
 )
@@ -245,37 +243,6 @@ def test_texts_of_a_broken_encoding_have_the_same_words_and_tags(tmp_path):
     assert broken.targets.tolist() == whole.targets.tolist()
 
 
-def test_names_of_all_corpora_stand_alone_among_sentences(tmp_path):
-    """Those whose labels are known and that have a capital, with the labels they have there."""
-    words = "zij\tO\nzag\tO\nAnn\tB-PER\nde\tI-PER\nWit\tI-PER\nde\tB-PER\nBo\tB-PROD\nCas\tPROPN\n"
-    (tmp_path / "names.tsv").write_text(words)
-    (tmp_path / "x.tsv").write_text("ja\tO\n\nnee\tO\n")
-    sets = LabelSets(labels=["O", "B-PER", "I-PER", "B-MISC", "I-MISC"])
-    corpus = Corpus(file="names.tsv", rename={"PROD": "MISC"}, allow={"PROPN": ["PER"]})
-    names = [*read_names(corpus, tmp_path, sets)]
-    assert [(" ".join(name.words), name.tags) for name in names] == [
-        ("Ann de Wit", ("B-PER", "I-PER", "I-PER")),
-        ("Bo", ("B-MISC",)),
-    ]
-
-    def read(share):
-        training = Training(lone_names=share, max_sentences_per_text=2)
-        corpus, rng = Corpus(file="x.tsv", repeat=500), random.Random(0)
-        return read_texts(corpus, tmp_path, sets, training, rng, names=names)
-
-    assert {text.text for text in read(0)} == {"ja", "nee", "ja nee"}
-    texts = read(0.3)
-    words = Counter(word for text in texts for word in text.text.split())
-    borders = words["ja"] + words["nee"] + len(texts)
-    assert (words["Ann"] + words["Bo"]) / borders == pytest.approx(0.3, abs=0.05)
-    assert {"Bo ja nee", "ja Bo nee", "ja nee Bo"} < {text.text for text in texts}
-    allowed = [{*np.flatnonzero(row).tolist()} for row in sets.table()]
-    seen = {text.text: (text.tags, [allowed[t] for t in text.targets]) for text in texts}
-    assert seen["Bo nee"] == (("B-MISC", "O"), [{3}, {0}])
-    expected = (("O", "O", "B-PER", "I-PER", "I-PER"), [{0}, {0}, {1}, {2}, {2}])
-    assert seen["ja nee Ann de Wit"] == expected
-
-
 def test_a_quote_that_a_sentence_leaves_open_is_of_that_sentence_alone(tmp_path):
     (tmp_path / "x.tsv").write_text('"\tO\nJa\tO\n\nZij\tO\nzei\tO\n"\tO\nNee\tO\n"\tO\n')
     training, sets = Training(max_sentences_per_text=None), LabelSets(labels=["O"])
@@ -389,10 +356,6 @@ def test_the_model_learns_and_is_a_checkpoint_that_the_engine_loads(folder, tmp_
         ({"corpora": [{"file": "x", "missing": ["ORG"]}]}, "names ['ORG'], which the model does"),
         ({"corpora": [{"file": "absent.tsv"}]}, "absent.tsv cannot be read (No such"),
         ({"types": [], "tags": ["X"], "outside": ["mei"]}, "outside names words that are"),
-        (
-            {"types": [], "tags": ["X"], "training": {"lone_names": 0.5}},
-            "lone_names=0.5: tags have no",
-        ),
         ({"development": [{"file": "x", "allow": {"X": ["O"]}}]}, "cannot be scored"),
         (None, "has no sections. Begin with 'corpora:'."),
     ],
