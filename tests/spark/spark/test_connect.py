@@ -51,11 +51,12 @@ def test_a_run_is_refused_before_it_connects(monkeypatch, capsys):
     where = ["--input.table", "a", "--output.path", "b"]
     assert main([*where, "--spark.master", "sc://nowhere.invalid/;token=hush"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("refused: spark.master=sc://… is a Spark Connect server.")
+    assert said.startswith("refused: spark.master=sc://… is a Spark Connect server, whose clients")
     assert "hush" not in said
     monkeypatch.setenv("SPARK_REMOTE", "sc://nowhere.invalid")
     assert main(where) == 2
-    assert capsys.readouterr().err.startswith("refused: SPARK_REMOTE is a Spark Connect server.")
+    said = capsys.readouterr().err
+    assert said.startswith("refused: SPARK_REMOTE is a Spark Connect server, whose clients cannot")
     assert main([*where, "--spark.master", "local[2]"]) == 2
     assert "name two places to run at" in capsys.readouterr().err
 

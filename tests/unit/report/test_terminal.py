@@ -7,7 +7,7 @@ def test_a_text_gives_the_terminal_no_commands(capsys):
     text = "\x1b]0;title\x07\x1b[2JEm\x9bma woont\tin\r\nLonden"
     start = text.index("Em")
     entity = {"entity_group": "PER", "word": "Em\x9bma", "start": start, "end": start + 5}
-    print_texts([[Shown(text=text, entities=[entity], error=None)]])
+    print_texts([[Shown(text=text, entities=[entity], error=None)]], ["text"])
     printed = capsys.readouterr().out
     assert "\ufffd]0;title\ufffd\ufffd[2JEm\ufffdma woont" in printed
     assert "Em\ufffdma PER" in printed
