@@ -246,7 +246,18 @@ class _Run:
 
     def _on_device(self, array: NDArray[Any]) -> torch.Tensor:
         """Copy to the device without waiting for it, from memory that cannot be paged out."""
-        tensor = torch.from_numpy(array)
+        values = torch.from_numpy(array)
         if self.model.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self.model.device, non_blocking=True)
+            values = _pinned(values)
+        return values.to(self.model.device, non_blocking=True)
+
+
+def _pinned(values: torch.Tensor) -> torch.Tensor:
+    """Copy to memory that cannot be paged out, in this thread alone.
+
+    `Tensor.pin_memory` copies in all of torch's threads. Those then spin for a while, batch after
+    batch, and take the cores of the threads that encode.
+    """
+    pinned = torch.empty_like(values, pin_memory=True)
+    np.copyto(pinned.numpy(), values.numpy())
+    return pinned

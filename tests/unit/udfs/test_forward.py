@@ -171,3 +171,17 @@ def test_a_pack_that_does_not_fit_is_halved_until_it_does():
     assert classify(scarce) == classify(make(10**6))
     assert scarce.model.memory.max_padded_tokens <= 40
     assert max(width for _, width in scarce.model.network.shapes) > 40
+
+
+def test_what_goes_to_a_gpu_is_copied_in_the_launching_thread_alone(monkeypatch):
+    """Without a GPU no memory can be pinned: that it is asked for is all that is seen of it."""
+    empty_like, pinned = torch.empty_like, []
+    monkeypatch.setattr(
+        torch, "empty_like", lambda x, pin_memory: pinned.append(pin_memory) or empty_like(x)
+    )
+    values = torch.arange(100_000)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        copied = forward._pinned(values)
+    assert pinned == [True]
+    assert copied.tolist() == values.tolist()
+    assert "aten::copy_" not in {event.name for event in profile.events()}  # in all its threads
