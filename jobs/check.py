@@ -10,6 +10,7 @@ Exit status: 0 nothing stands against a run; 1 Spark failed; 2 something does.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -120,7 +121,8 @@ def _describe_input(ready: Setup, documents: DataFrame) -> Iterator[str]:
     section = ready.config.input
     found, wanted = plan_spread(documents, section)
     spread = f", to be spread over {wanted}" if found < wanted else ""
-    yield f"input: {section.path or section.table}, {_partitions(found)}{spread}"
+    counted = "whose partitions no client sees" if is_remote() else _partitions(found)
+    yield f"input: {section.path or section.table}, {counted}{spread}"
     if not is_remote() and max(found, wanted) < task_slots(ready.spark):
         yield (
             f"warning: {_partitions(max(found, wanted))} for {task_slots(ready.spark)} task slots: "
@@ -129,6 +131,8 @@ def _describe_input(ready: Setup, documents: DataFrame) -> Iterator[str]:
 
 
 def _partitions(count: float) -> str:
+    if math.isinf(count):
+        return "as many partitions as Spark makes of a shuffle"
     return f"{count} partition{'s' * (count != 1)}"
 
 

@@ -85,14 +85,21 @@ def read_config(
 
 
 def _check_variables() -> None:
-    """Refuse variables of a section that no job has: a mistyped one would do nothing, unseen."""
-    prefix = str(JobConfig.model_config["env_prefix"]).lower()
+    """Refuse variables that mean a setting and are none: they would do nothing, unseen."""
+    prefix = str(JobConfig.model_config["env_prefix"])
     keys = list(dict.fromkeys(key for job in _JOBS for key in known_keys(job)))
     sections = {key.partition(".")[0] for key in keys}
+    letters = {re.sub("[._]", "", key): key.replace(".", "__").upper() for key in keys}
     for variable in os.environ:
-        key = variable.lower().removeprefix(prefix).replace("__", ".")
-        if variable.lower().startswith(prefix) and key.partition(".")[0] not in sections:
-            raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
+        name = variable.lower()
+        if name.startswith(prefix.lower()):
+            key = name.removeprefix(prefix.lower()).replace("__", ".")
+            if key.partition(".")[0] not in sections:
+                raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
+        elif name.startswith(prefix.lower().rstrip("_")):
+            meant = letters.get(name.removeprefix(prefix.lower().rstrip("_")).replace("_", ""))
+            if meant:
+                raise ConfigError(f"{variable} is not read. Did you mean {prefix}{meant}?")
 
 
 def _merge(values: Any, winning: Any) -> Any:

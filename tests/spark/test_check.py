@@ -58,6 +58,15 @@ def test_a_good_set_up_is_described_and_nothing_is_written(spark, tmp_path, caps
     assert said.endswith("\nNothing that was looked at stands against a run.\n")
 
 
+def test_an_input_that_spark_shuffles_has_as_many_partitions_as_spark_makes(
+    spark, tmp_path, capsys
+):
+    spark.sql("SELECT DISTINCT 'Emma' AS text FROM range(9)").createOrReplaceTempView("shuffled")
+    assert main(["--input.table", "shuffled", "--output.path", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "input: shuffled, as many partitions as Spark makes of a shuffle\n" in said
+
+
 def test_without_input_and_output_the_cluster_alone_is_tried(spark, capsys):
     assert main(["--model.precision", "float32"]) == 0
     said = capsys.readouterr().out

@@ -40,7 +40,7 @@ def test_check_tells_what_a_client_can_see(seen):
     assert model.startswith("model: bundled@")
     assert windows == "windows: end to end on GPUs, padded on CPUs"
     assert device.startswith("device: cpu on ")
-    assert table == "input: spark_catalog.default.documents, 0 partitions"
+    assert table == "input: spark_catalog.default.documents, whose partitions no client sees"
 
 
 def test_a_run_is_refused_and_says_what_to_do(seen):

@@ -100,6 +100,15 @@ def test_a_variable_of_no_section_is_refused(monkeypatch, name, meant):
         read_config([])
 
 
+@pytest.mark.parametrize("name", ["_REDACT__GROUPS", "_REDACT_GROUPS", "_redact__groups"])
+def test_a_variable_of_one_underscore_is_refused(monkeypatch, name):
+    monkeypatch.setenv("SPARK_ENTITIES_TRACEBACK", "1")  # it is ours, and no setting
+    monkeypatch.setenv(f"SPARK_ENTITIES{name}", "PER")
+    wanted = rf"SPARK_ENTITIES{name} is not read\. Did you mean SPARK_ENTITIES__REDACT__GROUPS\?"
+    with pytest.raises(ConfigError, match=wanted):
+        read_config([])
+
+
 def test_one_environment_serves_several_programs(monkeypatch):
     monkeypatch.setenv("SPARK_ENTITIES__GOLD__PATH", "gold.tsv")
     monkeypatch.setenv("SPARK_ENTITIES__PLAN__SAMPLE", "7")
