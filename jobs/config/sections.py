@@ -38,7 +38,9 @@ MOST_ROWS = 2**31 - 1  # that Spark can be asked for
 class Section(BaseModel):
     """Settings that belong together: each with a docstring, none unknown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 class Variables(EnvSettingsSource):
@@ -58,7 +60,10 @@ class JobConfig(BaseSettings):
     """The sections of a job. What a caller leaves out is taken from the environment."""
 
     model_config = SettingsConfigDict(
-        frozen=True, env_prefix="SPARK_ENTITIES__", env_nested_delimiter="__"
+        frozen=True,
+        env_prefix="SPARK_ENTITIES__",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     @classmethod

@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+from pydantic import ValidationError
 
 from spark_entities.jobs.config import (
     EnrichConfig,
@@ -178,6 +179,20 @@ def test_a_secret_is_not_repeated():
 def test_every_key_is_known():
     assert "classify.stride" in known_keys()
     assert "output.mode" in known_keys()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"output": {"options": {"password": "hunter2"}}},
+        {"redact": {"key": "hunter2"}},
+        {"spark": {"config": [["my.password", "hunter2"]]}},
+    ],
+)
+def test_a_secret_is_not_repeated_where_a_program_gives_it(given):
+    with pytest.raises(ValidationError) as refused:
+        EnrichConfig(**given)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_section_that_cannot_be_read_is_not_repeated_where_it_may_hold_a_secret():
