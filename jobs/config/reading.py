@@ -90,14 +90,15 @@ def _check_variables() -> None:
     keys = list(dict.fromkeys(key for job in _JOBS for key in known_keys(job)))
     sections = {key.partition(".")[0] for key in keys}
     letters = {re.sub("[._]", "", key): key.replace(".", "__").upper() for key in keys}
+    start = prefix.lower()
     for variable in os.environ:
         name = variable.lower()
-        if name.startswith(prefix.lower()):
-            key = name.removeprefix(prefix.lower()).replace("__", ".")
+        if name.startswith(start):
+            key = name.removeprefix(start).replace("__", ".")
             if key.partition(".")[0] not in sections:
                 raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
-        elif name.startswith(prefix.lower().rstrip("_")):
-            meant = letters.get(name.removeprefix(prefix.lower().rstrip("_")).replace("_", ""))
+        elif name.startswith(start[:-1]):  # with one underscore
+            meant = letters.get(name.removeprefix(start[:-1]).replace("_", ""))
             if meant:
                 raise ConfigError(f"{variable} is not read. Did you mean {prefix}{meant}?")
 

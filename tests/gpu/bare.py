@@ -46,7 +46,7 @@ from tests.gpu.console import check, exit_status, say
 
 GPU = torch.device("cuda:0")
 CPU = torch.device("cpu")
-DOCUMENTS = {"large": 40_000, "base": 100_000, "bundled": 100_000}  # a partition: 4 to 12 seconds
+DOCUMENTS = {"large": 40_000, "base": 50_000, "bundled": 50_000}  # seconds of work
 SAMPLE, BATCH_SIZES = 400, (8, 32, 128)  # of the pipeline
 WINDOW = 512
 
