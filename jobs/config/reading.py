@@ -89,7 +89,9 @@ def _check_variables() -> None:
     prefix = str(JobConfig.model_config["env_prefix"])
     keys = list(dict.fromkeys(key for job in _JOBS for key in known_keys(job)))
     sections = {key.partition(".")[0] for key in keys}
-    letters = {re.sub("[._]", "", key): key.replace(".", "__").upper() for key in keys}
+    # A variable of one's own may hold the secret that a key refers to: SPARK_ENTITIES_REDACT_KEY.
+    plain = [key for key in keys if not _HIDDEN.search(key)]
+    meant = {key.replace(".", "_"): key.replace(".", "__") for key in plain}
     start = prefix.lower()
     for variable in os.environ:
         name = variable.lower()
@@ -98,9 +100,10 @@ def _check_variables() -> None:
             if key.partition(".")[0] not in sections:
                 raise ConfigError(f"{variable}: {_unknown_key(key, keys)}")
         elif name.startswith(start[:-1]):  # with one underscore
-            meant = letters.get(name.removeprefix(start[:-1]).replace("_", ""))
-            if meant:
-                raise ConfigError(f"{variable} is not read. Did you mean {prefix}{meant}?")
+            rest = name.removeprefix(start[:-1])
+            spelt = meant.get(rest, rest)
+            if "__" in spelt and spelt.partition("__")[0] in sections:
+                raise ConfigError(f"{variable} is not read. Did you mean {prefix}{spelt.upper()}?")
 
 
 def _merge(values: Any, winning: Any) -> Any:

@@ -101,13 +101,28 @@ def test_a_variable_of_no_section_is_refused(monkeypatch, name, meant):
         read_config([])
 
 
-@pytest.mark.parametrize("name", ["_REDACT__GROUPS", "_REDACT_GROUPS", "_redact__groups"])
-def test_a_variable_of_one_underscore_is_refused(monkeypatch, name):
-    monkeypatch.setenv("SPARK_ENTITIES_TRACEBACK", "1")  # it is ours, and no setting
-    monkeypatch.setenv(f"SPARK_ENTITIES{name}", "PER")
-    wanted = rf"SPARK_ENTITIES{name} is not read\. Did you mean SPARK_ENTITIES__REDACT__GROUPS\?"
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("REDACT__GROUPS", "REDACT__GROUPS"),
+        ("REDACT_GROUPS", "REDACT__GROUPS"),
+        ("redact__groups", "REDACT__GROUPS"),
+        ("INPUT__OPTIONS__HEADER", "INPUT__OPTIONS__HEADER"),
+    ],
+)
+def test_a_variable_of_one_underscore_is_refused(monkeypatch, name, meant):
+    monkeypatch.setenv(f"SPARK_ENTITIES_{name}", "PER")
+    wanted = rf"SPARK_ENTITIES_{name} is not read\. Did you mean SPARK_ENTITIES__{meant}\?"
     with pytest.raises(ConfigError, match=wanted):
         read_config([])
+
+
+def test_variables_that_mean_no_setting_are_left_alone(monkeypatch):
+    monkeypatch.setenv("SPARK_ENTITIES_TRACEBACK", "1")
+    monkeypatch.setenv("SPARK_ENTITIES_REDACT_KEY", "a secret of some length")
+    flags = ["--redact.groups", "PER", "--redact.style", "pseudonym"]
+    key = "env:SPARK_ENTITIES_REDACT_KEY"
+    assert read_config([*flags, "--redact.key", key]).redact.key == key
 
 
 def test_one_environment_serves_several_programs(monkeypatch):
